@@ -1,0 +1,145 @@
+import type { TopicPartition } from '../../model/index.ts';
+import type { BrokerAnswer, BrokerRequest } from './brokerRequest.ts';
+import { byTopic } from './topicPartitions.ts';
+import type { WireReader } from './wireReader.ts';
+import { WireWriter } from './wireWriter.ts';
+
+export const findCoordinatorApi = { apiKey: 10, apiName: 'FindCoordinator', apiVersion: 4 } as const;
+export const offsetFetchApi = { apiKey: 9, apiName: 'OffsetFetch', apiVersion: 8 } as const;
+export const offsetCommitApi = { apiKey: 8, apiName: 'OffsetCommit', apiVersion: 8 } as const;
+
+export interface CoordinatorAnswer extends BrokerAnswer {
+  readonly errorCode: number;
+  readonly nodeId: number;
+  readonly host: string;
+  readonly port: number;
+}
+
+/** Asks any broker which one coordinates a consumer group. */
+export function findCoordinatorRequest(groupId: string): BrokerRequest<CoordinatorAnswer> {
+  return {
+    ...findCoordinatorApi,
+    encode: () =>
+      new WireWriter()
+        .noTags()
+        .int8(0) // a consumer group
+        .array([groupId], (key, writer) => writer.string(key))
+        .noTags()
+        .bytes(),
+    decode: (reader) => {
+      reader.taggedFields();
+      const throttleMs = reader.int32();
+      const [coordinator] = reader.array((element) => {
+        element.string(); // key
+        const node = { nodeId: element.int32(), host: element.string(), port: element.int32() };
+        const errorCode = element.int16();
+        element.nullableString(); // error message
+        element.taggedFields();
+        return { ...node, errorCode };
+      });
+      return { throttleMs, ...(coordinator ?? { errorCode: -1, nodeId: -1, host: '', port: -1 }) };
+    },
+  };
+}
+
+export interface FetchedGroupOffset extends TopicPartition {
+  readonly errorCode: number;
+  /** -1 where the group has committed none. */
+  readonly offset: bigint;
+  readonly metadata: string;
+}
+
+export interface OffsetFetchAnswer extends BrokerAnswer {
+  readonly errorCode: number;
+  readonly offsets: readonly FetchedGroupOffset[];
+}
+
+/** All offsets of a group. `requireStable`: an offset that a transaction is about to change is a retriable error, not an old value. */
+export function offsetFetchRequest(groupId: string): BrokerRequest<OffsetFetchAnswer> {
+  return {
+    ...offsetFetchApi,
+    encode: () =>
+      new WireWriter()
+        .noTags()
+        .array([groupId], (group, writer) =>
+          writer
+            .string(group)
+            .array(null, () => {})
+            .noTags(),
+        )
+        .boolean(true)
+        .noTags()
+        .bytes(),
+    decode: (reader) => {
+      reader.taggedFields();
+      const throttleMs = reader.int32();
+      const [group] = reader.array(decodeGroup);
+      return { throttleMs, ...(group ?? { errorCode: -1, offsets: [] }) };
+    },
+  };
+}
+
+function decodeGroup(reader: WireReader): { errorCode: number; offsets: FetchedGroupOffset[] } {
+  reader.string(); // group
+  const offsets: FetchedGroupOffset[] = [];
+  reader.array((entry) => {
+    const topic = entry.string();
+    entry.array((element) => {
+      const partition = element.int32();
+      const offset = element.int64();
+      element.int32(); // leader epoch
+      const metadata = element.nullableString() ?? '';
+      offsets.push({ topic, partition, offset, metadata, errorCode: element.int16() });
+      element.taggedFields();
+    });
+    entry.taggedFields();
+  });
+  const errorCode = reader.int16();
+  reader.taggedFields();
+  return { errorCode, offsets };
+}
+
+export interface OffsetCommitAnswer extends BrokerAnswer {
+  readonly results: readonly (TopicPartition & { readonly errorCode: number })[];
+}
+
+/** Commits offsets of a group from outside of it: refused while the group has members. */
+export function offsetCommitRequest(
+  groupId: string,
+  offsets: readonly (TopicPartition & { readonly offset: bigint; readonly metadata: string })[],
+): BrokerRequest<OffsetCommitAnswer> {
+  return {
+    ...offsetCommitApi,
+    encode: () =>
+      new WireWriter()
+        .noTags()
+        .string(groupId)
+        .int32(-1) // no generation
+        .string('') // no member
+        .string(null) // no static member
+        .array(byTopic(offsets), ([topic, members], writer) => {
+          writer
+            .string(topic)
+            .array(members, (member, inner) =>
+              inner.int32(member.partition).int64(member.offset).int32(-1).string(member.metadata).noTags(),
+            )
+            .noTags();
+        })
+        .noTags()
+        .bytes(),
+    decode: (reader) => {
+      reader.taggedFields();
+      const throttleMs = reader.int32();
+      const results: { topic: string; partition: number; errorCode: number }[] = [];
+      reader.array((entry) => {
+        const topic = entry.string();
+        entry.array((element) => {
+          results.push({ topic, partition: element.int32(), errorCode: element.int16() });
+          element.taggedFields();
+        });
+        entry.taggedFields();
+      });
+      return { throttleMs, results };
+    },
+  };
+}

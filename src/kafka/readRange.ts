@@ -1,0 +1,33 @@
+import type { OffsetRange, RecordChunk } from '../model/index.ts';
+import type { Fetcher } from './driver.ts';
+
+/**
+ * The chunks of exactly `[fromOffset, untilOffset)`, trimmed to the range. It ends when everything below `untilOffset`
+ * has been read, though the last offsets may hold no record (compaction, transaction markers, aborted records).
+ * Waits for offsets that are not readable yet. Throws what ends the stream.
+ */
+export async function* readRange(
+  fetcher: Fetcher,
+  { topicId, range }: { readonly topicId: string; readonly range: OffsetRange },
+): AsyncGenerator<RecordChunk> {
+  if (range.isEmpty) return;
+  const { topic, partition, fromOffset, untilOffset } = range;
+  let onChange = () => {};
+  const stream = fetcher.follow({ topic, partition, topicId, fromOffset, onChange: () => onChange() });
+  try {
+    for (let position = fromOffset; position < untilOffset; ) {
+      const chunk = stream.take();
+      if (chunk !== undefined) {
+        position = chunk.nextOffset;
+        yield chunk.slice(fromOffset, untilOffset);
+        continue;
+      }
+      if (stream.error !== undefined) throw stream.error;
+      await new Promise<void>((resolve) => {
+        onChange = resolve;
+      });
+    }
+  } finally {
+    stream.close();
+  }
+}

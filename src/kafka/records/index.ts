@@ -1,0 +1,2 @@
+export type { FetchedRecords } from './fetchedRecords.ts';
+export { chunkOf } from './scan.ts';
