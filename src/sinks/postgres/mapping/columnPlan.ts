@@ -1,0 +1,145 @@
+import { nearestName } from '../../../platform/index.ts';
+import type { ColumnOption } from '../options.ts';
+import type { TargetColumn, TargetTable } from '../target.ts';
+import type { Problem } from '../targetProblems.ts';
+import { ForeignType } from '../types/foreign.ts';
+import { columnTypeOf } from '../types/registry.ts';
+import { type ColumnSource, parseColumnSource, recordParts } from './columnSource.ts';
+import { explicitMapping, type MappedColumn, type Mapping, rowMapping } from './mapping.ts';
+import { typeNeededFor } from './sourceFit.ts';
+
+export interface PlannedColumn {
+  readonly name: string;
+  readonly source: ColumnSource;
+  /** As the options have it, for messages. */
+  readonly written: string;
+  /** For a table that is to be created. */
+  readonly type: string | undefined;
+}
+
+/** The columns of the options with their sources understood; what is wrong goes to `problems`. */
+export function plannedColumns(
+  columns: Readonly<Record<string, ColumnOption>>,
+  hasTransform: boolean,
+  problems: Problem[],
+): readonly PlannedColumn[] {
+  const planned: PlannedColumn[] = [];
+  if (Object.keys(columns).length === 0) {
+    const hint = 'Leave it out to map columns by their names.';
+    problems.push({ code: 'CONFIG_INVALID', text: 'sink.columns names no column', hint, path: 'sink.columns' });
+  }
+  for (const [name, option] of Object.entries(columns)) {
+    const written = typeof option === 'string' ? option : option.from;
+    const source = parseColumnSource(written);
+    const path = `sink.columns.${name}`;
+    if (typeof source === 'string') {
+      problems.push({ code: 'CONFIG_INVALID', text: `${path}: ${source}`, path });
+    } else if (source.kind === 'field' && !hasTransform) {
+      const hint = `write $value.${written} for a place in the value`;
+      const text = `${path}: '${written}' is a field of a transform's row, but there is no transform; ${hint}`;
+      problems.push({ code: 'CONFIG_INVALID', text, path });
+    } else {
+      planned.push({ name, source, written, type: typeof option === 'string' ? undefined : option.type });
+    }
+  }
+  return planned;
+}
+
+/** What goes to which column of the table; undefined when `problems` say why there is none. */
+export function mappingFor(
+  table: TargetTable,
+  planned: readonly PlannedColumn[] | undefined,
+  hasTransform: boolean,
+  problems: Problem[],
+): Mapping | undefined {
+  const before = problems.length;
+  if (planned === undefined && hasTransform) return rowMapping(table);
+  const mapped = planned === undefined ? partsByName(table, problems) : resolve(table, planned, problems);
+  problems.push(...unmappedColumns(table, mapped));
+  return problems.length > before ? undefined : explicitMapping(table, mapped);
+}
+
+/** `value`, and `payload` as many call it, `offset` and so on: the columns that are named as the parts of a record. */
+function partsByName(table: TargetTable, problems: Problem[]): readonly MappedColumn[] {
+  const mapped: MappedColumn[] = [];
+  for (const column of table.columns) {
+    const part = column.name === 'payload' ? 'value' : recordParts.find((candidate) => candidate === column.name);
+    if (part === undefined || column.isGenerated) continue;
+    mapped.push({ column, source: { kind: 'part', part } });
+    problems.push(...columnProblems(table, column, { kind: 'part', part }, `$${part}`));
+  }
+  if (mapped.length === 0) {
+    problems.push({
+      code: 'SINK_COLUMN_MISSING',
+      text: `${table.name} has no column named ${recordParts.join(', ')}`,
+      hint: 'Say in sink.columns what each column takes.',
+      path: 'sink.columns',
+    });
+  }
+  return mapped;
+}
+
+function resolve(table: TargetTable, planned: readonly PlannedColumn[], problems: Problem[]): readonly MappedColumn[] {
+  const mapped: MappedColumn[] = [];
+  for (const { name, source, written } of planned) {
+    const column = table.columns.find((candidate) => candidate.name === name);
+    if (column === undefined) {
+      problems.push(missingColumn(table, name));
+      continue;
+    }
+    mapped.push({ column, source });
+    problems.push(...columnProblems(table, column, source, written));
+  }
+  return mapped;
+}
+
+function missingColumn(table: TargetTable, name: string): Problem {
+  const names = table.columns.map((column) => column.name);
+  const near = nearestName(name, names);
+  return {
+    code: 'SINK_COLUMN_MISSING',
+    text: `${table.name} has no column ${name}${near === undefined ? '' : `, did you mean ${near}?`}`,
+    hint: `Columns of the table: ${names.join(', ')}.`,
+    path: `sink.columns.${name}`,
+  };
+}
+
+function columnProblems(table: TargetTable, column: TargetColumn, source: ColumnSource, written: string): Problem[] {
+  const place = `${table.name}.${column.name}`;
+  const path = `sink.columns.${column.name}`;
+  const problems: Problem[] = [];
+  if (column.isGenerated) {
+    const hint = 'Leave the column out, or make it GENERATED BY DEFAULT.';
+    problems.push({ code: 'SINK_COLUMN_TYPE', text: `${place} is always generated`, hint, path });
+  }
+  if (!column.isInsertable) {
+    const hint = `GRANT INSERT ON ${table.name} to the role of the connection.`;
+    problems.push({ code: 'SINK_TABLE_UNSUITABLE', text: `the role may not insert into ${place}`, hint, path });
+  }
+  const isKnown = !(columnTypeOf(column.type) instanceof ForeignType);
+  const needed = typeNeededFor(source, { oid: column.type.oid, isEnum: column.type.isEnum, isKnown });
+  if (needed !== undefined) {
+    const text = `${place} is ${column.type.name}, but ${written} needs ${needed}`;
+    problems.push({
+      code: 'SINK_COLUMN_TYPE',
+      text,
+      hint: `Make the column ${needed}, or map something else to it.`,
+      path,
+    });
+  }
+  return problems;
+}
+
+/** Columns that every row would leave null although they must not be. */
+function unmappedColumns(table: TargetTable, mapped: readonly MappedColumn[]): Problem[] {
+  const names = new Set(mapped.map(({ column }) => column.name));
+  return table.columns
+    .filter((column) => column.isNotNull && !column.hasDefault && !column.isGenerated && !names.has(column.name))
+    .filter(() => !table.hasRowTriggers)
+    .map((column) => ({
+      code: 'SINK_COLUMN_MISSING',
+      text: `${table.name}.${column.name} is NOT NULL without a default, and nothing is mapped to it`,
+      hint: `Map a source to it under sink.columns, or give the column a default.`,
+      path: `sink.columns.${column.name}`,
+    }));
+}
