@@ -1,0 +1,258 @@
+import type { TidemarkError } from '../errors.ts';
+import { type OffsetRange, type PartitionKey, partitionKey, type TopicPartition } from '../model/index.ts';
+import { nextTickMs } from './batchClock.ts';
+import { type GroupEnvironment, GroupRun } from './groupRun.ts';
+import { asTidemarkError, commitGap, park } from './partitionActions.ts';
+import type { RateController } from './rateController.ts';
+import { Signal } from './signal.ts';
+import type { Slot } from './slot.ts';
+
+export interface SchedulerOptions {
+  /** 0 = continuous. */
+  readonly intervalMs: number;
+  readonly maxQueuedBatches: number;
+  readonly transaction: 'partition' | 'batch';
+}
+
+interface QueuedBatch {
+  readonly timeMs: number;
+  readonly plannedAtMs: number;
+  readonly ranges: readonly OffsetRange[];
+}
+
+/**
+ * Turns partitions into batches and batches into committed ranges.
+ *
+ * One loop decides; everything else (source, timers, ends of runs) only raises its signal. Per partition at most one
+ * range is in flight, and ranges run in offset order (I4). Continuous: a partition that is idle and has data is planned,
+ * whatever the others do. With an interval: a tick plans all partitions, batches run one after another, at most
+ * `maxQueuedBatches` wait and further ticks merge into the next one.
+ */
+export class Scheduler {
+  readonly #options: SchedulerOptions;
+  readonly #environment: GroupEnvironment;
+  readonly #rate: RateController;
+  readonly #onFenced: GroupEnvironment['onFenced'];
+  readonly #signal: Signal;
+  readonly #slots = new Map<PartitionKey, Slot>();
+  readonly #queue: QueuedBatch[] = [];
+  readonly #running = new Set<Promise<void>>();
+  #nextTickMs = 0;
+  #stopping = false;
+  #failure: unknown;
+
+  constructor(options: SchedulerOptions, rate: RateController, environment: GroupEnvironment) {
+    this.#options = options;
+    this.#rate = rate;
+    this.#signal = new Signal(environment.clock);
+    this.#onFenced = environment.onFenced;
+    this.#environment = { ...environment, onFenced: (slot, error) => this.fence(slot, error) };
+  }
+
+  /** Raise when anything changed that a plan depends on. */
+  readonly wake = (): void => this.#signal.raise();
+
+  slots(): readonly Slot[] {
+    return [...this.#slots.values()];
+  }
+
+  slot(of: TopicPartition): Slot | undefined {
+    return this.#slots.get(partitionKey(of));
+  }
+
+  /** Takes a partition in; its source is open. */
+  add(slot: Slot): void {
+    this.#slots.set(slot.key, slot);
+    this.wake();
+  }
+
+  /** The partition is another owner's: it leaves. While a range of it is in flight, only the run of that range may say so. */
+  fence(slot: Slot, error: TidemarkError): void {
+    this.#environment.source.close(slot);
+    this.#slots.delete(slot.key);
+    this.#onFenced(slot, error);
+  }
+
+  /** Runs until `stop`. Rejects when a run fails in a way that no partition can be blamed for. */
+  async run(): Promise<void> {
+    const { clock } = this.#environment;
+    this.#nextTickMs = this.#options.intervalMs > 0 ? nextTickMs(clock.now(), this.#options.intervalMs) : 0;
+    while (!this.#stopping && this.#failure === undefined) {
+      await this.#skipAhead();
+      const lookAgainMs = this.#options.intervalMs > 0 ? await this.#tick() : this.#planReady();
+      if (this.#stopping || this.#failure !== undefined) break;
+      await this.#signal.wait(lookAgainMs);
+    }
+    await this.#drained();
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+
+  /** One batch over all partitions, to its end. */
+  async runOnce(): Promise<void> {
+    await this.#skipAhead();
+    await this.#planTick(this.#environment.clock.now());
+    this.#startQueued();
+    await this.#drained();
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+
+  /** No further plans; what is in flight goes on to its end. `run` resolves when it is done. */
+  stop(): void {
+    this.#stopping = true;
+    this.#queue.length = 0;
+    this.wake();
+  }
+
+  async #drained(): Promise<void> {
+    while (this.#running.size > 0) await Promise.all(this.#running);
+  }
+
+  #idle(): Slot[] {
+    return this.slots().filter((slot) => slot.state === 'idle');
+  }
+
+  /** Continuous mode. Answers after how many ms to look again. */
+  #planReady(): number | undefined {
+    // One transaction per batch means one batch at a time: what comes meanwhile belongs to the next one.
+    if (this.#options.transaction === 'batch' && this.#running.size > 0) return undefined;
+    const plan = this.#environment.source.planReady(this.#idle().map(plannable), this.#rate.current());
+    if (plan.ranges.length > 0) {
+      const nowMs = this.#environment.clock.now();
+      this.#start({ timeMs: nowMs, plannedAtMs: nowMs, ranges: plan.ranges });
+    }
+    return plan.lookAgainMs;
+  }
+
+  /** Interval mode: plans when a tick is due, starts the next batch when none runs. */
+  async #tick(): Promise<number> {
+    const { clock } = this.#environment;
+    const { intervalMs, maxQueuedBatches } = this.#options;
+    const nowMs = clock.now();
+    if (nowMs >= this.#nextTickMs) {
+      // A tick that comes late stands for all that passed meanwhile: they merge.
+      const tickMs = nextTickMs(nowMs, intervalMs) - intervalMs;
+      this.#nextTickMs = tickMs + intervalMs;
+      if (this.#queue.length < maxQueuedBatches) await this.#planTick(tickMs);
+    }
+    this.#startQueued();
+    return this.#nextTickMs - clock.now();
+  }
+
+  async #planTick(tickMs: number): Promise<void> {
+    const { source, clock, degradation, signal } = this.#environment;
+    const slots = this.slots().filter((slot) => slot.state === 'idle' || slot.state === 'busy');
+    try {
+      const ranges = await source.planTick(slots.map(plannable), this.#rate.current());
+      degradation.end('kafka');
+      for (const range of ranges) {
+        const slot = this.slot(range);
+        if (slot !== undefined) slot.plannedUntil = range.untilOffset;
+      }
+      this.#queue.push({ timeMs: tickMs, plannedAtMs: clock.now(), ranges });
+    } catch (error) {
+      signal.throwIfAborted();
+      const failure = asTidemarkError(error);
+      if (!failure.retriable) throw failure;
+      // No bounds, no plan: this tick merges into the next.
+      degradation.begin('kafka', failure);
+    }
+  }
+
+  #startQueued(): void {
+    if (this.#running.size > 0) return;
+    const batch = this.#queue.shift();
+    if (batch !== undefined) this.#start(batch);
+  }
+
+  #start(batch: QueuedBatch): void {
+    const work: { slot: Slot; range: OffsetRange }[] = [];
+    for (const range of batch.ranges) {
+      const slot = this.slot(range);
+      // Fenced, parked, or cut short since it was planned: what is left of it is planned again.
+      if (range.isEmpty || slot === undefined || slot.state !== 'idle' || slot.position !== range.fromOffset) {
+        slot?.forgetPlans();
+        continue;
+      }
+      slot.state = 'busy';
+      if (slot.plannedUntil < range.untilOffset) slot.plannedUntil = range.untilOffset;
+      work.push({ slot, range });
+    }
+    if (work.length === 0 && this.#options.intervalMs === 0) return;
+    this.#environment.events.emit('batchPlanned', {
+      batchTimeMs: batch.timeMs,
+      ranges: work.map(({ range }) => range),
+    });
+    const running = this.#runBatch(batch, work)
+      .catch((error: unknown) => {
+        this.#failure ??= error;
+      })
+      .finally(() => {
+        this.#running.delete(running);
+        this.wake();
+      });
+    this.#running.add(running);
+  }
+
+  async #runBatch(batch: QueuedBatch, work: readonly { slot: Slot; range: OffsetRange }[]): Promise<void> {
+    const { clock, events } = this.#environment;
+    const startedMs = clock.now();
+    const groups = this.#options.transaction === 'batch' ? [work] : work.map((one) => [one]);
+    const counts = await Promise.all(groups.map((group) => this.#runGroup(group, batch.timeMs)));
+    const endedMs = clock.now();
+    const completed = {
+      batchTimeMs: batch.timeMs,
+      records: counts.reduce((sum, count) => sum + count, 0),
+      schedulingDelayMs: startedMs - batch.plannedAtMs,
+      processingDelayMs: endedMs - startedMs,
+    };
+    this.#rate.completed({ ...completed, timeMs: endedMs });
+    events.emit('batchCompleted', completed);
+  }
+
+  async #runGroup(group: readonly { slot: Slot; range: OffsetRange }[], batchTimeMs: number): Promise<number> {
+    if (group.length === 0) return 0;
+    try {
+      return await new GroupRun(group, batchTimeMs, this.#environment).run();
+    } finally {
+      for (const { slot } of group) {
+        slot.endRun();
+        if (slot.plannedUntil > slot.position && this.#queue.length === 0) slot.forgetPlans();
+      }
+      this.wake();
+    }
+  }
+
+  /** Passes over offsets that an operator ordered to skip, where a partition stands in front of them. */
+  async #skipAhead(): Promise<void> {
+    for (const slot of this.#idle()) {
+      const skip = slot.nextSkip(slot.position);
+      if (skip === undefined || slot.position < skip.fromOffset) continue;
+      // Never beyond what is stable: a position past the end of the log would look like a lost log.
+      const stableUntil = this.#environment.source.bounds(slot)?.lastStableOffset ?? slot.position;
+      const untilOffset = skip.untilOffset < stableUntil ? skip.untilOffset : stableUntil;
+      if (untilOffset <= slot.position) continue;
+      slot.state = 'busy';
+      try {
+        await commitGap(slot, untilOffset, skip.reason, this.#environment);
+        this.#environment.source.seek(slot, untilOffset);
+        slot.forgetPlans();
+      } catch (thrown) {
+        this.#environment.signal.throwIfAborted();
+        const error = asTidemarkError(thrown);
+        const fenced = error.code === 'LEDGER_FENCED' ? error : await park(slot, error, this.#environment);
+        if (fenced !== undefined) this.fence(slot, fenced);
+      } finally {
+        slot.endRun();
+      }
+    }
+  }
+}
+
+function plannable(slot: Slot) {
+  return {
+    topic: slot.topic,
+    partition: slot.partition,
+    position: slot.plannedUntil,
+    untilMax: slot.nextSkip(slot.plannedUntil)?.fromOffset,
+  };
+}
