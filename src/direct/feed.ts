@@ -1,0 +1,157 @@
+import { TidemarkError } from '../errors.ts';
+import type { Fetcher, PartitionStream } from '../kafka/index.ts';
+import type { OffsetRange, PartitionBounds, RecordChunk, TopicPartition } from '../model/index.ts';
+import type { Clock } from '../platform/index.ts';
+import type { SourcePosition } from '../scheduler/index.ts';
+import { TokenBucket } from './rateLimit.ts';
+
+/** How much the newest chunk counts in the estimate of bytes per offset. */
+const estimateWeight = 0.3;
+
+/**
+ * One partition's read-ahead: the stream of the fetcher, the rest of a chunk that a range ended inside of, and since when
+ * something waits.
+ */
+export class Feed implements TopicPartition {
+  readonly topic: string;
+  readonly partition: number;
+  readonly bucket = new TokenBucket();
+  readonly #stream: PartitionStream;
+  readonly #clock: Clock;
+  readonly #onChange: () => void;
+  #rest: RecordChunk | undefined;
+  #waiter: (() => void) | undefined;
+  #waitingSinceMs: number | undefined;
+  #bytesPerOffset = 0;
+
+  constructor(fetcher: Fetcher, start: SourcePosition, clock: Clock, onChange: () => void) {
+    this.topic = start.topic;
+    this.partition = start.partition;
+    this.#clock = clock;
+    this.#onChange = onChange;
+    this.#stream = fetcher.follow({
+      topic: start.topic,
+      partition: start.partition,
+      topicId: start.topicId,
+      fromOffset: start.nextOffset,
+      leaderEpoch: start.leaderEpoch,
+      onChange: () => this.#changed(),
+    });
+  }
+
+  get bounds(): PartitionBounds | undefined {
+    return this.#stream.bounds;
+  }
+
+  get retrying(): Error | undefined {
+    return this.#stream.retrying?.error;
+  }
+
+  /** Why the stream ended; a plan must reach the reader for it to be told. */
+  get error(): Error | undefined {
+    return this.#stream.error;
+  }
+
+  /** Up to where data waits in memory. */
+  get fetchedUntil(): bigint {
+    return this.#stream.fetchedUntil;
+  }
+
+  get bytesPerOffset(): number {
+    return this.#bytesPerOffset;
+  }
+
+  /** Since when (monotonic ms) data waits that no range has taken; undefined when none does. */
+  get waitingSinceMs(): number | undefined {
+    return this.#waitingSinceMs;
+  }
+
+  seek(offset: bigint): void {
+    this.#rest = undefined;
+    this.#waitingSinceMs = undefined;
+    this.#stream.seek(offset);
+  }
+
+  close(): void {
+    this.#stream.close();
+    this.#waiter?.();
+  }
+
+  /**
+   * The chunks of a range. `stallMs` undefined: waits as long as it takes. Else it ends early when nothing came for that
+   * long: an open transaction that waits for Kafka would hold a connection and locks for as long as a broker is away.
+   */
+  async *read(range: OffsetRange, signal: AbortSignal, stallMs: number | undefined): AsyncGenerator<RecordChunk> {
+    let position = range.fromOffset;
+    while (position < range.untilOffset) {
+      const chunk = this.#take() ?? (await this.#next(signal, stallMs));
+      if (chunk === undefined) return;
+      if (chunk.fromOffset > position || chunk.nextOffset <= chunk.fromOffset) {
+        throw this.#broken(range, position, chunk);
+      }
+      if (chunk.nextOffset <= position) continue;
+      const until = chunk.nextOffset < range.untilOffset ? chunk.nextOffset : range.untilOffset;
+      this.#rest = until < chunk.nextOffset ? chunk.slice(until, chunk.nextOffset) : undefined;
+      if (this.#rest !== undefined) this.#waitingSinceMs = this.#clock.monotonic();
+      this.#learn(chunk);
+      yield chunk.slice(position, until);
+      position = until;
+    }
+  }
+
+  #take(): RecordChunk | undefined {
+    const chunk = this.#rest ?? this.#stream.take();
+    this.#rest = undefined;
+    if (this.#stream.fetchedUntil === this.#stream.takenUntil) this.#waitingSinceMs = undefined;
+    return chunk;
+  }
+
+  async #next(signal: AbortSignal, stallMs: number | undefined): Promise<RecordChunk | undefined> {
+    const deadlineMs = stallMs === undefined ? Number.POSITIVE_INFINITY : this.#clock.monotonic() + stallMs;
+    for (;;) {
+      signal.throwIfAborted();
+      const chunk = this.#take();
+      if (chunk !== undefined) return chunk;
+      if (this.#stream.error !== undefined) throw this.#stream.error;
+      const leftMs = deadlineMs - this.#clock.monotonic();
+      if (leftMs <= 0) return undefined;
+      await this.#change(signal, leftMs);
+    }
+  }
+
+  #change(signal: AbortSignal, timeoutMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      const cancel = Number.isFinite(timeoutMs) ? this.#clock.after(timeoutMs, () => this.#waiter?.()) : () => {};
+      this.#waiter = () => {
+        this.#waiter = undefined;
+        cancel();
+        signal.removeEventListener('abort', wake);
+        resolve();
+      };
+      const wake = () => this.#waiter?.();
+      signal.addEventListener('abort', wake, { once: true });
+    });
+  }
+
+  #changed(): void {
+    if (this.#waitingSinceMs === undefined && this.#stream.fetchedUntil > this.#stream.takenUntil) {
+      this.#waitingSinceMs = this.#clock.monotonic();
+    }
+    this.#waiter?.();
+    this.#onChange();
+  }
+
+  #learn(chunk: RecordChunk): void {
+    const bytes = chunk.byteLength / Number(chunk.nextOffset - chunk.fromOffset);
+    this.#bytesPerOffset =
+      this.#bytesPerOffset === 0 ? bytes : this.#bytesPerOffset * (1 - estimateWeight) + bytes * estimateWeight;
+  }
+
+  #broken(range: OffsetRange, position: bigint, chunk: RecordChunk): TidemarkError {
+    return new TidemarkError(
+      'INVARIANT_BROKEN',
+      `Reading ${range} at ${position}, the source gave [${chunk.fromOffset} -> ${chunk.nextOffset}]`,
+      { topic: this.topic, partition: this.partition, offset: position },
+    );
+  }
+}

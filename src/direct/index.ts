@@ -1,0 +1,1 @@
+export { type DirectOptions, DirectSource } from './directSource.ts';
