@@ -1,0 +1,41 @@
+import type { Control, OffsetStore } from '../offsets/index.ts';
+import type { Scheduler, Slot } from '../scheduler/index.ts';
+import type { EventHub } from '../telemetry/index.ts';
+
+/**
+ * Applies what operators ordered to the partitions held here: `pause` keeps a partition from being planned (a range in
+ * flight ends first), `skip` makes the planner end a range in front of the offsets and pass over them. The whole list is
+ * read each time, so an order that is gone from the table ends.
+ */
+export async function applyControls(store: OffsetStore, scheduler: Scheduler, events: EventHub): Promise<void> {
+  const controls = await store.controls();
+  for (const slot of scheduler.slots()) {
+    const orders = controls.filter((control) => concerns(control, slot));
+    slot.skips = orders.flatMap(({ order, fromOffset, untilOffset, reason }) =>
+      order === 'skip' && fromOffset !== null && untilOffset !== null ? [{ fromOffset, untilOffset, reason }] : [],
+    );
+    const pause = orders.find(({ order }) => order === 'pause');
+    if (pause !== undefined) pauseSlot(slot, pause.reason, events);
+    else if (slot.pauseReason !== undefined) resumeSlot(slot, events);
+  }
+  scheduler.wake();
+}
+
+function concerns(control: Control, slot: Slot): boolean {
+  const topicMatches = control.topic === null || control.topic === slot.topic;
+  return topicMatches && (control.partition === null || control.partition === slot.partition);
+}
+
+function pauseSlot(slot: Slot, reason: string, events: EventHub): void {
+  if (slot.state === 'parked') return;
+  const isNew = slot.pauseReason === undefined;
+  slot.pauseReason = reason;
+  if (slot.state === 'idle') slot.state = 'paused';
+  if (isNew) events.emit('partitionPaused', { topic: slot.topic, partition: slot.partition, reason });
+}
+
+function resumeSlot(slot: Slot, events: EventHub): void {
+  slot.pauseReason = undefined;
+  if (slot.state === 'paused') slot.state = 'idle';
+  events.emit('partitionResumed', { topic: slot.topic, partition: slot.partition });
+}

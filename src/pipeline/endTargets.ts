@@ -1,0 +1,34 @@
+import type { KafkaDriver } from '../kafka/index.ts';
+import { partitionKey } from '../model/index.ts';
+import type { Slot } from '../scheduler/index.ts';
+import type { SelectedPartition } from './selection.ts';
+
+/** The last stable offsets seen at start: a run until the end is done when all of them are committed. */
+export class EndTargets {
+  readonly #targets: ReadonlyMap<string, bigint>;
+
+  private constructor(targets: ReadonlyMap<string, bigint>) {
+    this.#targets = targets;
+  }
+
+  static async of(selected: readonly SelectedPartition[], driver: KafkaDriver): Promise<EndTargets> {
+    const bounds = await driver.bounds(selected);
+    return new EndTargets(
+      new Map(selected.map((partition, index) => [partitionKey(partition), bounds[index]?.lastStableOffset ?? 0n])),
+    );
+  }
+
+  /** A parked or paused partition will not get further by itself: it does not keep the run from ending. */
+  reached(
+    selected: readonly SelectedPartition[],
+    slotOf: (of: SelectedPartition) => Slot | undefined,
+    committedElsewhere: (of: SelectedPartition) => bigint,
+  ): boolean {
+    return selected.every((partition) => {
+      const target = this.#targets.get(partitionKey(partition)) ?? 0n;
+      const slot = slotOf(partition);
+      if (slot === undefined) return committedElsewhere(partition) >= target;
+      return slot.state === 'parked' || slot.state === 'paused' || slot.position >= target;
+    });
+  }
+}

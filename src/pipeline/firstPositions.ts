@@ -1,0 +1,47 @@
+import type { KafkaDriver } from '../kafka/index.ts';
+import { type PartitionKey, partitionKey } from '../model/index.ts';
+import { type OffsetStore, planFirstPositions } from '../offsets/index.ts';
+import type { PipelineSpec } from './optionsSpec.ts';
+import type { SelectedPartition } from './selection.ts';
+
+/** Inserts the rows of selected partitions that the ledger does not know yet. Two processes may do so at once: the first one's rows stay. */
+export async function insertFirstPositions(
+  selected: readonly SelectedPartition[],
+  options: { readonly source: PipelineSpec['source']; readonly pipeline: string },
+  driver: KafkaDriver,
+  store: OffsetStore,
+): Promise<void> {
+  const rows = await store.read([...new Set(selected.map(({ topic }) => topic))]);
+  const knownPartitions = new Set(rows.map(partitionKey));
+  const knownTopics = new Set(rows.map(({ topic }) => topic));
+  const unknown = selected.filter((partition) => !knownPartitions.has(partitionKey(partition)));
+  if (unknown.length === 0) return;
+  const [bounds, group] = await Promise.all([driver.bounds(unknown), groupOffsets(unknown, options, driver)]);
+  const partitions = unknown.map((partition, index) => ({
+    ...partition,
+    bounds: bounds[index] ?? { logStartOffset: 0n, lastStableOffset: 0n, highWatermark: 0n },
+    topicIsKnown: knownTopics.has(partition.topic) && options.source.partitions === undefined,
+  }));
+  const rules = { explicit: explicitOffsets(options.source.startOffsets), group, reset: options.source.reset };
+  await store.initialise(planFirstPositions(partitions, rules));
+}
+
+async function groupOffsets(
+  partitions: readonly SelectedPartition[],
+  { source, pipeline }: { readonly source: PipelineSpec['source']; readonly pipeline: string },
+  driver: KafkaDriver,
+): Promise<ReadonlyMap<PartitionKey, bigint>> {
+  if (!source.startFromGroup) return new Map();
+  const topics = [...new Set(partitions.map(({ topic }) => topic))];
+  const committed = await driver.committedOffsets(source.groupId ?? pipeline, topics);
+  return new Map(committed.map((one) => [partitionKey(one), one.offset]));
+}
+
+function explicitOffsets(given: PipelineSpec['source']['startOffsets']): ReadonlyMap<PartitionKey, bigint> {
+  const entries = Object.entries(given ?? {}).flatMap(([topic, partitions]) =>
+    Object.entries(partitions).map(
+      ([partition, offset]) => [partitionKey({ topic, partition: Number(partition) }), BigInt(offset)] as const,
+    ),
+  );
+  return new Map(entries);
+}

@@ -1,0 +1,290 @@
+import { setMaxListeners } from 'node:events';
+import type { DirectSource } from '../direct/index.ts';
+import { TidemarkError } from '../errors.ts';
+import type { KafkaDriver } from '../kafka/index.ts';
+import {
+  type Clock,
+  identifyProcess,
+  type ProcessIdentity,
+  type ProgressBeacon,
+  unlessAborted,
+  withDeadline,
+} from '../platform/index.ts';
+import { type ActionEnvironment, Degradation, type Scheduler } from '../scheduler/index.ts';
+import type { Sink } from '../sinks/index.ts';
+import type { EventHub } from '../telemetry/index.ts';
+import { applyControls } from './controls.ts';
+import { EndTargets } from './endTargets.ts';
+import { keepHouse } from './housekeeping.ts';
+import type { PipelineSpec } from './optionsSpec.ts';
+import { worstCause } from './outcome.ts';
+import { Ownership } from './ownership.ts';
+import type { StartOptions } from './publicTypes.ts';
+import { Releases } from './releases.ts';
+import { selectPartitions } from './selection.ts';
+import { checkDelivery, createDirectSource, createKafkaDriver, createScheduler, createSink } from './wiring.ts';
+
+/** Longest wait for services that may be silent, when somebody waits for us to be gone. */
+const forcedWaitMs = 1000;
+
+/**
+ * Everything a running pipeline holds, wired. `open` acquires, `work` runs to the end, `close` gives back in reverse order;
+ * each is called once, `close` always, also after a failed `open`.
+ */
+export class Runtime {
+  readonly identity: ProcessIdentity = identifyProcess();
+  readonly degradation: Degradation;
+  readonly #spec: PipelineSpec;
+  readonly #start: StartOptions;
+  readonly #clock: Clock;
+  readonly #events: EventHub;
+  readonly #beacon: ProgressBeacon | undefined;
+  readonly #releases = new Releases();
+  /** Aborted when what is in flight must be rolled back. */
+  readonly #force = new AbortController();
+  /** Aborted when housekeeping ends. */
+  readonly #quiet = new AbortController();
+  #sink: Sink | undefined;
+  #scheduler: Scheduler | undefined;
+  #ownership: Ownership | undefined;
+  #source: DirectSource | undefined;
+  #targets: EndTargets | undefined;
+  #failure: unknown;
+  #stopping = false;
+  #isOpen = false;
+  #isClosing = false;
+  #opening: Promise<void> = Promise.resolve();
+
+  constructor(
+    spec: PipelineSpec,
+    start: StartOptions,
+    clock: Clock,
+    events: EventHub,
+    beacon: ProgressBeacon | undefined,
+  ) {
+    this.#spec = spec;
+    this.#start = start;
+    this.#clock = clock;
+    this.#events = events;
+    this.#beacon = beacon;
+    this.degradation = new Degradation(events);
+    // Every range in flight and every retry listens; Node would call more than ten a leak, on standard error.
+    setMaxListeners(0, this.#force.signal, this.#quiet.signal);
+  }
+
+  get scheduler(): Scheduler | undefined {
+    return this.#scheduler;
+  }
+
+  get ownership(): Ownership | undefined {
+    return this.#ownership;
+  }
+
+  get source(): DirectSource | undefined {
+    return this.#source;
+  }
+
+  /** Connects, checks, claims. Rejects with the first thing that makes running impossible. */
+  open(): Promise<void> {
+    this.#opening = this.#open();
+    return this.#opening;
+  }
+
+  async #open(): Promise<void> {
+    const sink = await createSink(this.#spec.sink, {
+      pipeline: this.#spec.pipeline,
+      instanceId: this.identity.instanceId,
+      clock: this.#clock,
+    });
+    checkDelivery(this.#spec.delivery, sink);
+    this.#sink = sink;
+    this.#releases.push(() => sink.store.close());
+    await sink.store.open();
+    this.#goOn();
+    this.#releases.push(() => sink.close());
+    await sink.open({ hasTransform: this.#spec.transform !== undefined });
+    this.#goOn();
+    const driver = await createKafkaDriver(this.#spec.kafka);
+    this.#releases.push(() => driver.close());
+    await driver.connect();
+    this.#goOn();
+    await sink.store.registerOwner(this.identity);
+    await this.#assemble(sink, driver);
+    this.#goOn();
+    this.#isOpen = true;
+  }
+
+  /** Runs until stopped, finished, or failed beyond repair. Rejects with the worst cause when it ended by itself in failure. */
+  async work(): Promise<void> {
+    const scheduler = this.#scheduler;
+    if (scheduler === undefined) throw new TidemarkError('INVARIANT_BROKEN', 'work() before open()');
+    const background = this.#keepHouse();
+    try {
+      if (this.#start.until === 'batch') await scheduler.runOnce();
+      else await scheduler.run();
+    } finally {
+      this.#quiet.abort(new TidemarkError('PIPELINE_STATE', 'The pipeline is stopping'));
+      await unlessAborted(background, this.#force.signal);
+    }
+    if (this.#failure !== undefined) throw this.#failure;
+    const cause = worstCause(this.#parked(), this.#start.until !== undefined && this.#start.until !== 'stopped');
+    if (cause !== undefined && !this.#stopping) throw cause;
+  }
+
+  /** Lets what is in flight end; `work` then resolves. */
+  stop(): void {
+    this.#stopping = true;
+    this.#scheduler?.stop();
+  }
+
+  /** Rolls back what is in flight. */
+  forceStop(reason: TidemarkError): void {
+    this.#stopping = true;
+    this.#force.abort(reason);
+    this.#scheduler?.stop();
+    if (!this.#isOpen) void this.#abandonOpening();
+  }
+
+  /**
+   * Opening ends at its next step, and what was claimed by then is given back. A service that keeps it waiting longer is cut off:
+   * closing what is there already ends the calls that wait for an answer.
+   */
+  async #abandonOpening(): Promise<void> {
+    const late = () => new TidemarkError('PIPELINE_STATE', 'Opening did not end in time');
+    // Why it ended is told by `open` itself.
+    await withDeadline(this.#opening, forcedWaitMs, this.#clock, late).catch(() => {});
+    if (!this.#isClosing) await this.#releases.runAll();
+  }
+
+  async close(): Promise<readonly unknown[]> {
+    this.#isClosing = true;
+    const errors: unknown[] = [];
+    try {
+      await this.#release();
+    } catch (error) {
+      // Not being able to release costs the successor the wait for our heartbeat to age, nothing else.
+      errors.push(error);
+    }
+    errors.push(...(await this.#releases.runAll()));
+    return errors;
+  }
+
+  /** Whoever was forced to stop gives a database that may be silent a second, the others the store's own deadline. */
+  async #release(): Promise<void> {
+    const release = this.#ownership?.release() ?? Promise.resolve();
+    if (!this.#force.signal.aborted) return release;
+    const late = () => new TidemarkError('STORE_UNREACHABLE', 'The claims could not be given back in time');
+    return withDeadline(release, forcedWaitMs, this.#clock, late);
+  }
+
+  #goOn(): void {
+    this.#force.signal.throwIfAborted();
+  }
+
+  async #assemble(sink: Sink, driver: KafkaDriver): Promise<void> {
+    const selected = await selectPartitions(this.#spec.source, driver);
+    let wake = () => {};
+    const direct = createDirectSource(this.#spec, driver, selected.length, this.#clock, () => wake());
+    this.#source = direct;
+    this.#releases.push(() => direct.closeAll());
+    const actions: ActionEnvironment = {
+      store: sink.store,
+      source: direct,
+      clock: this.#clock,
+      events: this.#events,
+      degradation: this.degradation,
+      signal: this.#force.signal,
+    };
+    const scheduler = createScheduler(this.#spec, sink, actions, this.#beacon, (slot, error) =>
+      this.#fenced(slot, error),
+    );
+    wake = scheduler.wake;
+    this.#scheduler = scheduler;
+    await this.#takePartitions(sink, driver, scheduler, actions);
+  }
+
+  async #takePartitions(sink: Sink, driver: KafkaDriver, scheduler: Scheduler, actions: ActionEnvironment) {
+    const ownership = new Ownership(
+      {
+        source: this.#spec.source,
+        pipeline: this.#spec.pipeline,
+        identity: this.identity,
+        takeOver: this.#start.takeOver ?? false,
+        standby: this.#start.standby ?? true,
+      },
+      driver,
+      sink.store,
+      scheduler,
+      actions,
+    );
+    this.#ownership = ownership;
+    await ownership.refresh();
+    if (this.#start.until === 'end') this.#targets = await EndTargets.of(ownership.selected, driver);
+    await ownership.sweep();
+    await applyControls(sink.store, scheduler, this.#events);
+  }
+
+  /** The next sweep finds out who has it: nobody, by order of an operator, or another process. */
+  #fenced(slot: { readonly topic: string; readonly partition: number }, error: TidemarkError): void {
+    this.#events.emit('partitionFenced', { topic: slot.topic, partition: slot.partition, error });
+  }
+
+  async #keepHouse(): Promise<void> {
+    const store = this.#sink?.store;
+    const ownership = this.#ownership;
+    const scheduler = this.#scheduler;
+    const source = this.#source;
+    if (store === undefined || ownership === undefined || scheduler === undefined || source === undefined) return;
+    const { identity, degradation } = this;
+    const house = {
+      identity,
+      degradation,
+      store,
+      ownership,
+      scheduler,
+      source,
+      events: this.#events,
+      clock: this.#clock,
+    };
+    const stopWatching = this.#events.on('rangeCommitted', () => this.#endIfDone());
+    await keepHouse(
+      {
+        ...house,
+        metadataRefreshMs: this.#spec.source.metadataRefreshMs,
+        onLooked: () => this.#endIfDone(),
+        endsRun: (error) => this.#endsRun(error),
+      },
+      this.#quiet.signal,
+    );
+    stopWatching();
+  }
+
+  #endsRun(error: TidemarkError): boolean {
+    if (error.code !== 'LEDGER_FENCED' || this.#start.standby !== false) return false;
+    this.#fail(error);
+    return true;
+  }
+
+  /** Ends the run when every partition is parked, or when the end is reached. */
+  #endIfDone(): void {
+    const ownership = this.#ownership;
+    const scheduler = this.#scheduler;
+    if (ownership === undefined || scheduler === undefined) return;
+    const allParked = ownership.selected.length > 0 && this.#parked().length === ownership.selected.length;
+    const reached = this.#targets?.reached(
+      ownership.selected,
+      (of) => scheduler.slot(of),
+      (of) => ownership.row(of)?.nextOffset ?? 0n,
+    );
+    if (allParked || reached === true) scheduler.stop();
+  }
+
+  #parked() {
+    return this.#scheduler?.slots().filter((slot) => slot.state === 'parked') ?? [];
+  }
+
+  #fail(error: unknown): void {
+    this.#failure ??= error;
+    this.#scheduler?.stop();
+  }
+}
