@@ -1,0 +1,86 @@
+import { Command, CommanderError } from 'commander';
+import { isTidemarkError, TidemarkError } from '../errors.ts';
+import { addConfigCheck } from './commands/configCheck.ts';
+import { addConfigExplain } from './commands/configExplain.ts';
+import { addConfigSchema } from './commands/configSchema.ts';
+import { addOffsetsLag } from './commands/offsetsLag.ts';
+import { addRun } from './commands/run.ts';
+import { errorText } from './errorOutput.ts';
+import { type ExitCode, exitCodeOf, exitCodes } from './exitCodes.ts';
+import type { CliHost, CommandContext } from './host.ts';
+
+/** The command `tidemark` with every subcommand. */
+export function createProgram(context: CommandContext): Command {
+  const program = new Command('tidemark')
+    .description(
+      'Kafka topics into PostgreSQL, every record exactly once: the offsets of a batch are committed in the same transaction as its rows.',
+    )
+    .version(context.version, '--version', 'print the version')
+    .helpOption('-h, --help', 'print help')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  tidemark run orders.yaml
+  tidemark config check orders.yaml
+
+Exit codes: 0 done, 1 failed, 2 usage or config, 3 fenced, 4 data loss, 5 check failed, 130/143 second signal.`,
+    );
+  addRun(program, context);
+  const config = program.command('config').summary('check, explain and describe configuration files');
+  config.description('Looks at configuration files without connecting to anything.');
+  addConfigCheck(config, context);
+  addConfigExplain(config, context);
+  addConfigSchema(config, context);
+  const offsets = program.command('offsets').summary('look at the offsets of a pipeline');
+  offsets.description('Looks at the offsets of a pipeline, whether it runs or not.');
+  addOffsetsLag(offsets, context);
+  for (const command of withSubcommands(program)) {
+    command.exitOverride().configureOutput({
+      writeOut: (text) => context.out(text),
+      writeErr: (text) => context.err(text),
+      // Errors are thrown, and printed in one place.
+      outputError: () => {},
+    });
+  }
+  return program;
+}
+
+/** A command and everything below it. */
+export function withSubcommands(command: Command): readonly Command[] {
+  return [command, ...command.commands.flatMap((below) => withSubcommands(below))];
+}
+
+/** Runs the command line to its exit code; everything is written through the host. */
+export async function runCli(args: readonly string[], host: CliHost): Promise<ExitCode> {
+  let redact = (text: string) => text;
+  let exitCode: ExitCode = exitCodes.done;
+  const context: CommandContext = {
+    ...host,
+    redact: (text) => redact(text),
+    finish: (code) => {
+      exitCode = code;
+    },
+    hide: (more) => {
+      const before = redact;
+      redact = (text) => more(before(text));
+    },
+  };
+  try {
+    await createProgram(context).parseAsync(args, { from: 'user' });
+    return exitCode;
+  } catch (error) {
+    if (error instanceof CommanderError && error.exitCode === 0) return exitCodes.done;
+    const known = error instanceof CommanderError ? usageOf(error) : error;
+    if (known !== undefined) context.err(errorText(known, args.includes('--json'), redact));
+    if (known === undefined) return exitCodes.usage;
+    return exitCodeOf({ kind: 'failed', code: isTidemarkError(known) ? known.code : undefined });
+  }
+}
+
+/** Commander's complaint in our words; undefined when it printed the help because there was no subcommand. */
+function usageOf(error: CommanderError): TidemarkError | undefined {
+  if (error.code === 'commander.help') return undefined;
+  const message = error.message.replace(/^error: /, '').replace(/\n/g, ' ');
+  return new TidemarkError('USAGE_INVALID', message, { hint: 'See tidemark --help.' });
+}

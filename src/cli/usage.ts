@@ -1,0 +1,25 @@
+import { TidemarkError } from '../errors.ts';
+import { nearestName } from '../platform/index.ts';
+
+/** `--flag: what is wrong (value), what is allowed`. */
+export function usageError(flag: string, what: string, allowed?: string): TidemarkError {
+  return new TidemarkError('USAGE_INVALID', `${flag}: ${what}${allowed === undefined ? '' : `, ${allowed}`}`, {
+    path: flag,
+    hint: 'See tidemark --help.',
+  });
+}
+
+/** One of the allowed words. */
+export function oneOf<T extends string>(flag: string, value: string, allowed: readonly T[]): T {
+  const found = allowed.find((word) => word === value);
+  if (found !== undefined) return found;
+  const near = nearestName(value, allowed);
+  const meant = near === undefined ? '' : ` (did you mean ${near}?)`;
+  throw usageError(flag, `unknown value (${value})`, `allowed: ${allowed.join(', ')}${meant}`);
+}
+
+/** A whole number from 0 on. */
+export function wholeNumber(flag: string, value: string): bigint {
+  if (!/^\d{1,19}$/.test(value)) throw usageError(flag, `not a whole number (${value})`, 'allowed: 0 or more');
+  return BigInt(value);
+}

@@ -1,0 +1,177 @@
+import { type LevelWithSilent, type Logger, type LoggerOptions, pino } from 'pino';
+import { type Redact, redactValue } from '../config/index.ts';
+import { isTidemarkError, messageOf } from '../errors.ts';
+import type { Pipeline } from '../pipeline/index.ts';
+import type { PipelineEvents } from '../telemetry/index.ts';
+
+export type LogLevel = LevelWithSilent;
+
+/** Takes finished lines, each with its line break. */
+export interface LineSink {
+  write(line: string): void;
+}
+
+/** Structured logs: constant sentences in `msg`, everything variable in fields, redacted, times as ISO text. */
+export function createLogger(level: LogLevel, lines: LineSink, redact: Redact): Logger {
+  const options: LoggerOptions = {
+    level,
+    base: null,
+    timestamp: pino.stdTimeFunctions.isoTime,
+    formatters: {
+      level: (label) => ({ level: label }),
+      log: (fields) => redactValue(fields, redact) as Record<string, unknown>,
+    },
+  };
+  return pino(options, lines);
+}
+
+/** An error as fields, without its stack: what happened is in the message. */
+export function errorFields(error: unknown): Record<string, unknown> {
+  if (!isTidemarkError(error)) return { reason: messageOf(error) };
+  const { message, retriable: _, ...facts } = error.toJSON();
+  return { ...facts, reason: message };
+}
+
+type Describe<K extends keyof PipelineEvents> = (event: PipelineEvents[K]) => Record<string, unknown>;
+
+interface LogLine<K extends keyof PipelineEvents> {
+  readonly level: 'debug' | 'info' | 'warn' | 'error';
+  readonly sentence: string;
+  readonly fields: Describe<K>;
+}
+
+const placeOf = ({ topic, partition }: { topic: string; partition: number }) => ({ topic, partition });
+const rangeFields = (range: PipelineEvents['rangeCommitted']['range']) => range.toJSON();
+
+/** How each event is logged. */
+const lines: { readonly [K in keyof PipelineEvents]: LogLine<K> } = {
+  stateChanged: {
+    level: 'info',
+    sentence: 'Pipeline changed its state',
+    fields: ({ state, previous }) => ({ state, previous }),
+  },
+  partitionClaimed: {
+    level: 'info',
+    sentence: 'Partition claimed',
+    fields: (event) => ({
+      ...placeOf(event),
+      nextOffset: String(event.nextOffset),
+      ownerEpoch: String(event.ownerEpoch),
+    }),
+  },
+  partitionStandby: {
+    level: 'info',
+    sentence: 'Partition belongs to another process, standing by',
+    fields: (event) => ({ ...placeOf(event), owner: event.owner }),
+  },
+  partitionFenced: {
+    level: 'warn',
+    sentence: 'Partition was taken over by another process',
+    fields: (event) => ({ ...errorFields(event.error), ...placeOf(event) }),
+  },
+  partitionReleased: {
+    level: 'info',
+    sentence: 'Partition released',
+    fields: (event) => ({ ...placeOf(event), nextOffset: String(event.nextOffset) }),
+  },
+  partitionParked: {
+    level: 'error',
+    sentence: 'Partition is parked and waits for a person',
+    fields: (event) => ({ ...errorFields(event.error), ...placeOf(event), nextOffset: String(event.nextOffset) }),
+  },
+  partitionPaused: {
+    level: 'warn',
+    sentence: 'Partition paused by an operator',
+    fields: (event) => ({ ...placeOf(event), reason: event.reason }),
+  },
+  partitionResumed: { level: 'info', sentence: 'Partition resumed', fields: placeOf },
+  batchPlanned: {
+    level: 'debug',
+    sentence: 'Batch planned',
+    fields: ({ batchTimeMs, ranges }) => ({ batchTimeMs, ranges: ranges.length }),
+  },
+  batchCompleted: { level: 'debug', sentence: 'Batch completed', fields: (event) => ({ ...event }) },
+  rangeCommitted: {
+    level: 'debug',
+    sentence: 'Range committed',
+    fields: ({ range, counts, batchTimeMs, durationMs }) => ({
+      ...rangeFields(range),
+      ...counts,
+      batchTimeMs,
+      durationMs,
+    }),
+  },
+  rangeRetried: {
+    level: 'warn',
+    sentence: 'Range failed and will be done again',
+    fields: ({ range, attempt, delayMs, error }) => ({
+      ...errorFields(error),
+      ...rangeFields(range),
+      attempt,
+      delayMs,
+    }),
+  },
+  recordSkipped: {
+    level: 'warn',
+    sentence: 'Record skipped',
+    fields: (event) => ({ ...errorFields(event.error), ...placeOf(event), offset: String(event.offset) }),
+  },
+  gapCommitted: {
+    level: 'warn',
+    sentence: 'Loss accepted, the gap is in the ledger',
+    fields: ({ range, reason }) => ({ ...rangeFields(range), reason }),
+  },
+  rateChanged: { level: 'debug', sentence: 'Back-pressure changed the rate', fields: (event) => ({ ...event }) },
+  degraded: {
+    level: 'warn',
+    sentence: 'Something does not work and is tried again',
+    fields: ({ what, error }) => ({ ...errorFields(error), what }),
+  },
+  recovered: { level: 'info', sentence: 'It works again', fields: ({ what }) => ({ what }) },
+  listenerFailed: {
+    level: 'error',
+    sentence: 'A listener of an event threw',
+    fields: ({ event, error }) => ({ ...errorFields(error), event }),
+  },
+};
+
+/** Skipped records can be as many as records: more lines than this in ten seconds only tell how many there were. */
+const skippedLinesMax = 10;
+const skippedWindowMs = 10_000;
+
+/** Writes a line for every event of the pipeline. Returns what ends it. */
+export function logEvents(pipeline: Pipeline, logger: Logger): () => void {
+  const bound = logger.child({ pipeline: pipeline.name });
+  const subscribe = <K extends keyof PipelineEvents>(name: K) =>
+    pipeline.events.on(name, (event) => {
+      const { level, sentence, fields } = lines[name];
+      if (bound.isLevelEnabled(level)) bound[level](fields(event), sentence);
+    });
+  const names = (Object.keys(lines) as (keyof PipelineEvents)[]).filter((name) => name !== 'recordSkipped');
+  const ends = [...names.map((name) => subscribe(name)), logSkipped(pipeline, bound)];
+  return () => {
+    for (const end of ends) end();
+  };
+}
+
+function logSkipped(pipeline: Pipeline, logger: Logger): () => void {
+  const { level, sentence, fields } = lines.recordSkipped;
+  let windowStart = Number.NEGATIVE_INFINITY;
+  let seen = 0;
+  const flush = () => {
+    if (seen > skippedLinesMax) logger[level]({ records: seen - skippedLinesMax }, 'More records skipped');
+    seen = 0;
+  };
+  const end = pipeline.events.on('recordSkipped', (event) => {
+    if (performance.now() - windowStart >= skippedWindowMs) {
+      flush();
+      windowStart = performance.now();
+    }
+    seen += 1;
+    if (seen <= skippedLinesMax) logger[level](fields(event), sentence);
+  });
+  return () => {
+    flush();
+    end();
+  };
+}

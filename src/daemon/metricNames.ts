@@ -1,0 +1,130 @@
+/** Every metric of `/metrics`, with its kind, labels and meaning. docs/metrics.md repeats it. */
+export const metrics = {
+  records: {
+    name: 'tidemark_records_total',
+    kind: 'counter',
+    labels: ['pipeline', 'topic', 'partition'],
+    help: 'Records of committed ranges.',
+  },
+  rows: {
+    name: 'tidemark_rows_total',
+    kind: 'counter',
+    labels: ['pipeline', 'topic', 'partition'],
+    help: 'Rows written by committed ranges.',
+  },
+  dropped: {
+    name: 'tidemark_records_dropped_total',
+    kind: 'counter',
+    labels: ['pipeline', 'topic', 'partition'],
+    help: 'Records of committed ranges the transform returned nothing for.',
+  },
+  skipped: {
+    name: 'tidemark_records_skipped_total',
+    kind: 'counter',
+    labels: ['pipeline', 'topic', 'partition'],
+    help: 'Records of committed ranges passed over by policy or command.',
+  },
+  gapOffsets: {
+    name: 'tidemark_gap_offsets_total',
+    kind: 'counter',
+    labels: ['pipeline', 'topic', 'partition'],
+    help: 'Offsets given up by an accepted loss.',
+  },
+  retries: {
+    name: 'tidemark_range_retries_total',
+    kind: 'counter',
+    labels: ['pipeline', 'topic', 'partition'],
+    help: 'Ranges that failed and are done again.',
+  },
+  fenced: {
+    name: 'tidemark_fenced_total',
+    kind: 'counter',
+    labels: ['pipeline', 'topic', 'partition'],
+    help: 'Times another process took the partition from this one.',
+  },
+  committedOffset: {
+    name: 'tidemark_committed_offset',
+    kind: 'gauge',
+    labels: ['pipeline', 'topic', 'partition'],
+    help: 'Committed offset: the next one to read.',
+  },
+  lag: {
+    name: 'tidemark_lag_offsets',
+    kind: 'gauge',
+    labels: ['pipeline', 'topic', 'partition'],
+    help: 'Offsets between the committed and the last stable one, of partitions this process holds.',
+  },
+  partitions: {
+    name: 'tidemark_partitions',
+    kind: 'gauge',
+    labels: ['pipeline', 'state'],
+    help: 'Partitions by state: running, paused, parked, standby.',
+  },
+  ready: {
+    name: 'tidemark_ready',
+    kind: 'gauge',
+    labels: ['pipeline'],
+    help: '1 while the pipeline is ready as /health/ready says, 0 otherwise.',
+  },
+  degraded: {
+    name: 'tidemark_degraded',
+    kind: 'gauge',
+    labels: ['pipeline', 'what'],
+    help: '1 while something is being retried: kafka, store, sink, eventLoop.',
+  },
+  rateLimit: {
+    name: 'tidemark_rate_limit_records_per_second',
+    kind: 'gauge',
+    labels: ['pipeline'],
+    help: 'Newest estimate of back-pressure over all partitions.',
+  },
+  commitSeconds: {
+    name: 'tidemark_range_commit_seconds',
+    kind: 'histogram',
+    labels: ['pipeline'],
+    help: 'Time of a range from its first record read to the answer of its commit.',
+  },
+  processingSeconds: {
+    name: 'tidemark_batch_processing_seconds',
+    kind: 'histogram',
+    labels: ['pipeline'],
+    help: 'Time a batch ran.',
+  },
+  schedulingSeconds: {
+    name: 'tidemark_batch_scheduling_delay_seconds',
+    kind: 'histogram',
+    labels: ['pipeline'],
+    help: 'Time a batch waited for its turn.',
+  },
+  buildInfo: {
+    name: 'tidemark_build_info',
+    kind: 'gauge',
+    labels: ['version', 'node'],
+    help: 'Always 1.',
+  },
+  residentMemory: {
+    name: 'process_resident_memory_bytes',
+    kind: 'gauge',
+    labels: [],
+    help: 'Resident memory of the process.',
+  },
+  cpuSeconds: {
+    name: 'process_cpu_seconds_total',
+    kind: 'counter',
+    labels: [],
+    help: 'User and system CPU time of the process.',
+  },
+  startTime: {
+    name: 'process_start_time_seconds',
+    kind: 'gauge',
+    labels: [],
+    help: 'Start of the process, in seconds since 1970.',
+  },
+} as const satisfies Record<string, MetricDefinition>;
+
+export interface MetricDefinition {
+  readonly name: string;
+  readonly kind: 'counter' | 'gauge' | 'histogram';
+  readonly labels: readonly string[];
+  readonly help: string;
+}
