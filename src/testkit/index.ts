@@ -1,0 +1,31 @@
+export { pack, type TestCodec, testCodecs } from './codecPackers.ts';
+export {
+  type DriverEnvironment,
+  type DriverSuite,
+  driverConformance,
+  type OpenTransaction,
+  type ProducedRecord,
+  type SuiteRunner,
+} from './driverConformance/index.ts';
+export {
+  assembleRecordBatch,
+  encodeRecordBatch,
+  encodeTransactionMarker,
+  type RecordBatchSpec,
+  type RecordSpec,
+  recordBatchLayout,
+  sealRecordBatch,
+} from './recordBatchEncoder.ts';
+export {
+  type SinkEnvironment,
+  type SinkSuite,
+  type SinkTarget,
+  type StoredRow,
+  sinkConformance,
+} from './sinkConformance/index.ts';
+export {
+  type LedgerPlace,
+  type StoreEnvironment,
+  type StoreSuite,
+  storeConformance,
+} from './storeConformance/index.ts';
