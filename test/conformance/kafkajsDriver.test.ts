@@ -1,0 +1,14 @@
+import assert from 'node:assert/strict';
+import { afterAll, describe, test } from 'vitest';
+import { driverConformance } from '../../src/testkit/index.ts';
+import { kafkaService } from '../services/index.ts';
+import { kafkaDriverEnvironment } from '../support/kafkaDriverEnvironment.ts';
+
+const kafka = await kafkaService();
+const environment = await kafkaDriverEnvironment(kafka.brokers);
+
+describe('the kafkajs driver', () => {
+  afterAll(() => environment.close());
+  // Most of a test is waiting for the broker, and no test looks at the topics of another.
+  driverConformance({ test: test.concurrent, assert, environment });
+});

@@ -1,0 +1,72 @@
+/**
+ * A process for crash tests: runs the pipelines of its argument, one after the other, on the built package, and writes
+ * what they tell as lines of JSON. SIGTERM stops gracefully.
+ */
+import { definePipeline } from '../../dist/index.js';
+import { seededSink } from './seededSinks.mjs';
+
+const runs = JSON.parse(process.argv[2] ?? '[]');
+const names = [
+  'partitionClaimed',
+  'partitionStandby',
+  'partitionFenced',
+  'partitionReleased',
+  'partitionParked',
+  'rangeCommitted',
+  'rangeRetried',
+  'recordSkipped',
+  'gapCommitted',
+  'degraded',
+  'recovered',
+  'stateChanged',
+];
+
+function say(event, facts = {}) {
+  const text = JSON.stringify({ event, ...facts, at: Date.now() }, (_, value) =>
+    typeof value === 'bigint' ? String(value) : value,
+  );
+  process.stdout.write(`${text}\n`);
+}
+
+/** Drops every 7th record, makes two rows of every 5th; `splitRows` in input.ts says the same. */
+function split(record) {
+  const { n } = record.json();
+  if (n % 7 === 0) return undefined;
+  const row = (payload) => ({ partition: record.partition, record_offset: record.offset, payload });
+  return n % 5 === 0 ? [row(`${n} a`), row(`${n} b`)] : row(`${n}`);
+}
+
+/** A pace: so that a test can do something while work goes on. */
+const slowly = async (record) => {
+  await new Promise((resolve) => setTimeout(resolve, 2));
+  return { partition: record.partition, record_offset: record.offset, payload: record.text() };
+};
+
+const transforms = { split, slowly };
+let stopping = false;
+let present;
+process.on('SIGTERM', () => {
+  stopping = true;
+  present?.stop().catch((error) => say('stopFailed', { error }));
+});
+
+for (const { options, transform, seeded, start } of runs) {
+  if (stopping) break;
+  const pipeline = definePipeline({
+    ...options,
+    sink: seeded === undefined ? options.sink : seededSink(seeded, options),
+    ...(transform === undefined ? {} : { transform: transforms[transform] }),
+  });
+  present = pipeline;
+  for (const name of names) pipeline.events.on(name, (facts) => say(name, facts));
+  try {
+    await pipeline.start(start);
+    say('started', pipeline.status());
+    say('finished', await pipeline.finished);
+  } catch (error) {
+    say('failed', { error });
+    process.exitCode = 1;
+  }
+}
+// Nobody ends this process: it is over when nothing keeps it any more.
+process.on('exit', () => say('exit'));

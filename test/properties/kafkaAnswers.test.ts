@@ -1,0 +1,273 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { isTidemarkError } from '../../src/errors.ts';
+import {
+  apiVersionsRequest,
+  type BrokerAnswer,
+  type BrokerRequest,
+  fetchRequest,
+  findCoordinatorRequest,
+  isolationLevels,
+  latestTimestamp,
+  listOffsetsRequest,
+  malformedAnswer,
+  metadataRequest,
+  offsetCommitRequest,
+  offsetFetchRequest,
+  offsetForLeaderEpochRequest,
+  WireReader,
+  WireWriter,
+} from '../../src/kafka/protocol/index.ts';
+
+const topicId = '01234567-89ab-cdef-0123-456789abcdef';
+
+/** Requests, each with an answer that has every part a broker can send. */
+const exchanges: readonly (readonly [request: BrokerRequest<BrokerAnswer>, answer: Buffer])[] = [
+  [
+    apiVersionsRequest(),
+    new WireWriter()
+      .int16(0)
+      .array([1, 2, 3], (key, writer) => writer.int16(key).int16(0).int16(9).noTags())
+      .int32(0)
+      .noTags()
+      .bytes(),
+  ],
+  [
+    metadataRequest(['t']),
+    new WireWriter()
+      .noTags()
+      .int32(5)
+      .array([1, 2], (id, writer) => writer.int32(id).string(`broker-${id}`).int32(9092).string(null).noTags())
+      .string('cluster')
+      .int32(1)
+      .array(['t', 'u'], (topic, writer) =>
+        writer
+          .int16(0)
+          .string(topic)
+          .uuid(topicId)
+          .boolean(false)
+          .array([0, 1], (partition, inner) => {
+            inner.int16(0).int32(partition).int32(1).int32(7);
+            for (const list of [[1, 2], [1], []]) inner.array(list, (id, innermost) => innermost.int32(id));
+            inner.noTags();
+          })
+          .int32(-1)
+          .noTags(),
+      )
+      .noTags()
+      .bytes(),
+  ],
+  [fetchRequest([], { waitMs: 0, bytesMax: 1 }), fetchAnswer()],
+  [
+    listOffsetsRequest([], latestTimestamp, isolationLevels.readCommitted),
+    byTopic((writer) => writer.int32(0).int16(0).int64(-1n).int64(99n).int32(3).noTags()),
+  ],
+  [offsetForLeaderEpochRequest([]), byTopic((writer) => writer.int16(0).int32(0).int32(3).int64(99n).noTags())],
+  [
+    findCoordinatorRequest('g'),
+    new WireWriter()
+      .noTags()
+      .int32(0)
+      .array(['g'], (key, writer) => writer.string(key).int32(1).string('h').int32(9092).int16(0).string(null).noTags())
+      .noTags()
+      .bytes(),
+  ],
+  [
+    offsetFetchRequest('g'),
+    new WireWriter()
+      .noTags()
+      .int32(0)
+      .array(['g'], (group, writer) =>
+        writer
+          .string(group)
+          .array(['t'], (topic, inner) =>
+            inner
+              .string(topic)
+              .array([0], (partition, innermost) =>
+                innermost.int32(partition).int64(5n).int32(-1).string('m').int16(0).noTags(),
+              )
+              .noTags(),
+          )
+          .int16(0)
+          .noTags(),
+      )
+      .noTags()
+      .bytes(),
+  ],
+  [offsetCommitRequest('g', []), byTopic((writer) => writer.int32(0).int16(0).noTags())],
+];
+
+function byTopic(partition: (writer: WireWriter) => unknown): Buffer {
+  return new WireWriter()
+    .noTags()
+    .int32(0)
+    .array(['t', 'u'], (topic, writer) => {
+      writer
+        .string(topic)
+        .array([0, 1], (_, inner) => partition(inner))
+        .noTags();
+    })
+    .noTags()
+    .bytes();
+}
+
+function fetchAnswer(): Buffer {
+  const records = Buffer.from('records');
+  return new WireWriter()
+    .noTags()
+    .int32(0)
+    .int16(0)
+    .int32(0)
+    .array([topicId], (id, writer) => {
+      writer
+        .uuid(id)
+        .array([0, 1], (partition, inner) => {
+          inner.int32(partition).int16(0).int64(10n).int64(9n).int64(1n);
+          inner.array([4n, 5n], (producerId, aborted) => aborted.int64(producerId).int64(2n).noTags());
+          inner.int32(-1).nullableBytes(partition === 0 ? records : null);
+          // Tagged fields: where the epochs diverge (0), and the current leader (1), which is passed over.
+          inner.uvarint(2).uvarint(0).uvarint(13).int32(3).int64(8n).noTags();
+          inner.uvarint(1).uvarint(9).int32(1).int32(4).noTags();
+        })
+        .noTags();
+    })
+    .noTags()
+    .bytes();
+}
+
+/** Decodes as the driver does: the answer, or undefined where it was refused in the one way it may be. */
+function decode(request: BrokerRequest<BrokerAnswer>, bytes: Buffer): BrokerAnswer | undefined {
+  try {
+    return request.decode(new WireReader(bytes, `${request.apiName} answer`));
+  } catch (error) {
+    if (!isTidemarkError(error) || error.foreignCode !== malformedAnswer) throw error;
+    expect(error.message).toContain(`${request.apiName} answer cannot be read`);
+    return undefined;
+  }
+}
+
+describe.each(exchanges.map(([request, answer]) => [request.apiName, request, answer] as const))(
+  'an answer to %s',
+  (_, request, answer) => {
+    test('is read', () => {
+      expect(decode(request, answer)).toBeDefined();
+    });
+
+    test('that is cut anywhere is refused, or says what the whole one says', () => {
+      const whole = decode(request, answer);
+      for (let length = 0; length < answer.length; length += 1) {
+        const found = decode(request, answer.subarray(0, length));
+        if (found !== undefined) expect(found, `${length} of ${answer.length} bytes`).toEqual(whole);
+      }
+      // All but the tagged fields at the very end matter.
+      expect(decode(request, answer.subarray(0, answer.length - 2))).toBeUndefined();
+    });
+
+    test('with changed bytes is refused or read, and nothing else happens', () => {
+      const change = fc.tuple(fc.nat(answer.length - 1), fc.integer({ min: 0, max: 255 }));
+      fc.assert(
+        fc.property(fc.array(change, { minLength: 1, maxLength: 4 }), (changes) => {
+          const changed = Buffer.from(answer);
+          for (const [at, byte] of changes) changed[at] = byte;
+          decode(request, changed);
+        }),
+        { numRuns: 2_000 },
+      );
+    });
+
+    test('of random bytes is refused or read, and nothing else happens', () => {
+      fc.assert(
+        fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => {
+          decode(request, Buffer.from(bytes));
+        }),
+        { numRuns: 1_000 },
+      );
+    });
+  },
+);
+
+test('the parts of a fetch answer are where they belong, records as a view into it', () => {
+  const bytes = fetchAnswer();
+  const answer = fetchRequest([], { waitMs: 0, bytesMax: 1 }).decode(new WireReader(bytes, 'answer'));
+  expect(answer.partitions).toMatchObject([
+    {
+      topicId,
+      partition: 0,
+      highWatermark: 10n,
+      lastStableOffset: 9n,
+      logStartOffset: 1n,
+      abortedTransactions: [
+        { producerId: 4n, firstOffset: 2n },
+        { producerId: 5n, firstOffset: 2n },
+      ],
+      diverging: { leaderEpoch: 3, endOffset: 8n },
+    },
+    { partition: 1 },
+  ]);
+  const [first, second] = answer.partitions;
+  expect(first?.bytes.toString()).toBe('records');
+  expect(first?.bytes.buffer).toBe(bytes.buffer);
+  expect(second?.bytes.length).toBe(0);
+});
+
+test('what is written is read back', () => {
+  fc.assert(
+    fc.property(
+      fc.record({
+        int8: fc.integer({ min: -128, max: 127 }),
+        int16: fc.integer({ min: -32_768, max: 32_767 }),
+        int32: fc.integer({ min: -(2 ** 31), max: 2 ** 31 - 1 }),
+        int64: fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }),
+        boolean: fc.boolean(),
+        uvarint: fc.integer({ min: 0, max: 2 ** 32 - 1 }),
+        uuid: fc.uuid(),
+        string: fc.option(fc.string({ unit: 'grapheme' })),
+        array: fc.array(fc.string()),
+      }),
+      (value) => {
+        const bytes = new WireWriter(1)
+          .int8(value.int8)
+          .int16(value.int16)
+          .int32(value.int32)
+          .int64(value.int64)
+          .boolean(value.boolean)
+          .uvarint(value.uvarint)
+          .uuid(value.uuid)
+          .string(value.string)
+          .array(value.array, (element, writer) => writer.string(element))
+          .noTags()
+          .bytes();
+        const reader = new WireReader(bytes, 'answer');
+        expect({
+          int8: reader.int8(),
+          int16: reader.int16(),
+          int32: reader.int32(),
+          int64: reader.int64(),
+          boolean: reader.boolean(),
+          uvarint: reader.uvarint(),
+          uuid: reader.uuid(),
+          string: reader.nullableString(),
+          array: reader.array((element) => element.string()),
+        }).toEqual(value);
+        reader.taggedFields();
+        expect(reader.bytesLeft).toBe(0);
+      },
+    ),
+  );
+});
+
+test.each([
+  ['a varint of more than 32 bits', 'ffffffff1f', (reader: WireReader) => reader.uvarint()],
+  ['a varint without end', 'ffffffffff', (reader: WireReader) => reader.uvarint()],
+  [
+    'an array of four billion elements',
+    'ffffffff0f',
+    (reader: WireReader) => reader.array((element) => element.int8()),
+  ],
+  ['a null where a string must be', '00', (reader: WireReader) => reader.string()],
+  ['tagged fields that reach beyond the end', '010005ff', (reader: WireReader) => reader.taggedFields()],
+])('%s is refused', (_, hex, read) => {
+  expect(() => read(new WireReader(Buffer.from(hex, 'hex'), 'answer'))).toThrow(
+    expect.objectContaining({ code: 'KAFKA_REQUEST_FAILED', foreignCode: malformedAnswer }),
+  );
+});
