@@ -77,8 +77,9 @@ describe('records that expired unread', () => {
     const pipeline = trial.define();
     await pipeline.start();
     await nth(pipeline, 'rangeCommitted', 2);
+    const gap = nth(pipeline, 'gapCommitted');
     await environment.deleteRecords(topic, 0, 55n);
-    const { range } = await nth(pipeline, 'gapCommitted');
+    const { range } = await gap;
     expect(range.fromOffset).toBeLessThan(55n);
     expect(range.untilOffset).toBe(55n);
     await expectKeptAtEnd(trial, pipeline);
@@ -134,14 +135,15 @@ describe('a log that is not the one on record', () => {
     const doomed = await environment.createTopic();
     const pipeline = trial.define({ source: { topics: [input.topic, doomed], metadataRefreshMs: 200 } });
     await pipeline.start();
+    const noticed = [nth(pipeline, 'partitionParked'), nth(pipeline, 'degraded')];
     await environment.deleteTopic(doomed);
-    await nth(pipeline, 'partitionParked');
-    await nth(pipeline, 'degraded');
+    await Promise.all(noticed);
+    const claimedAgain = nth(pipeline, 'partitionClaimed', 2);
     await trial.sql(
       'UPDATE ledger.offsets SET claim = NULL, owner = NULL, owner_epoch = owner_epoch + 1 WHERE topic = $1',
       [input.topic],
     );
-    await nth(pipeline, 'partitionClaimed', 2);
+    await claimedAgain;
     await append(input, 20);
     await waitUntilDone(trial);
     await pipeline.stop();
