@@ -28,6 +28,9 @@ export const errorCodes = {
   KAFKA_REQUEST_FAILED: 'the broker answered a request with an error',
   KAFKA_CONNECTION_LOST: 'the connection to the broker ended before the answer',
   KAFKA_CLOSED: 'the driver or fetcher was closed',
+  KAFKA_DRIVER_UNAVAILABLE: 'the client library of the chosen driver is not installed or cannot be loaded',
+  GROUP_MEMBERSHIP_LOST: 'this process is not a member of the consumer group any more',
+  GROUP_PROTOCOL_CONFLICT: 'the members of the consumer group speak another protocol',
 
   // ledger
   STORE_UNREACHABLE: 'the database of the offset store does not answer',

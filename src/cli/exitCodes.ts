@@ -51,6 +51,9 @@ const exitOfCode: Readonly<Record<ErrorCode, ExitName>> = {
   KAFKA_REQUEST_FAILED: 'failed',
   KAFKA_CONNECTION_LOST: 'failed',
   KAFKA_CLOSED: 'failed',
+  KAFKA_DRIVER_UNAVAILABLE: 'usage',
+  GROUP_MEMBERSHIP_LOST: 'failed',
+  GROUP_PROTOCOL_CONFLICT: 'failed',
 
   STORE_UNREACHABLE: 'failed',
   STORE_AUTHENTICATION_FAILED: 'failed',

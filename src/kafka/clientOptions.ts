@@ -1,10 +1,13 @@
 import { createSecureContext } from 'node:tls';
 import { messageOf, TidemarkError } from '../errors.ts';
 
+/** The client libraries a driver exists for. */
+export const kafkaDrivers = ['kafkajs', 'confluent'] as const;
+
 /** How to reach a Kafka cluster. */
 export interface KafkaClientOptions {
   /** The client library behind the port. Default `kafkajs`. */
-  readonly driver?: 'kafkajs' | undefined;
+  readonly driver?: (typeof kafkaDrivers)[number] | undefined;
   /** Brokers to ask first, as `host:port` (`[::1]:9092` for IPv6); the others are learnt from them. */
   readonly brokers: readonly string[];
   /** The name brokers know this client by in logs and quotas. Default `tidemark`. */

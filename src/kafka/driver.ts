@@ -1,4 +1,5 @@
 import type { PartitionBounds, RecordChunk, TopicPartition } from '../model/index.ts';
+import type { GroupMembership, MembershipCapabilities, MembershipListener, MembershipOptions } from './membership.ts';
 
 /**
  * The port to Kafka: metadata, bounds, and reading exactly the offsets that were asked for. Data never goes through a
@@ -37,11 +38,14 @@ export interface KafkaDriver {
   commitOffsets(groupId: string, offsets: readonly CommittedOffset[]): Promise<void>;
   /** A fetcher of its own: one long poll per broker carries all of its partitions. */
   openFetcher(options?: Partial<FetcherOptions>): Fetcher;
+  /** A membership of a consumer group, not yet joined. Throws CONFIG_INVALID for what `capabilities.membership` rules out. */
+  openMembership(options: MembershipOptions, listener: MembershipListener): GroupMembership;
 }
 
 export interface DriverCapabilities {
   /** Fetches by topic id, so that a re-created topic is an error and not other data. */
   readonly topicIdentity: boolean;
+  readonly membership: MembershipCapabilities;
 }
 
 export interface TopicDescription {

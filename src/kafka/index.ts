@@ -4,8 +4,9 @@ export {
   type KafkaClientOptions,
   type KafkaSaslOptions,
   type KafkaTlsOptions,
+  kafkaDrivers,
 } from './clientOptions.ts';
-export { createDriver } from './createDriver.ts';
+export { createDriver, type DriverDefinition } from './createDriver.ts';
 export type {
   CommittedOffset,
   DriverCapabilities,
@@ -17,4 +18,13 @@ export type {
   PartitionStream,
   TopicDescription,
 } from './driver.ts';
+export {
+  type GroupMembership,
+  type GroupProtocol,
+  groupProtocols,
+  type MembershipCapabilities,
+  type MembershipListener,
+  type MembershipLoss,
+  type MembershipOptions,
+} from './membership.ts';
 export { readRange } from './readRange.ts';

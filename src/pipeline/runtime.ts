@@ -1,7 +1,7 @@
 import { setMaxListeners } from 'node:events';
 import type { DirectSource } from '../direct/index.ts';
 import { TidemarkError } from '../errors.ts';
-import type { KafkaDriver } from '../kafka/index.ts';
+import { createDriver, type KafkaDriver } from '../kafka/index.ts';
 import {
   type Clock,
   identifyProcess,
@@ -22,7 +22,7 @@ import { Ownership } from './ownership.ts';
 import type { StartOptions } from './publicTypes.ts';
 import { Releases } from './releases.ts';
 import { selectPartitions } from './selection.ts';
-import { checkDelivery, createDirectSource, createKafkaDriver, createScheduler, createSink } from './wiring.ts';
+import { checkDelivery, createDirectSource, createScheduler, createSink } from './wiring.ts';
 
 /** Longest wait for services that may be silent, when somebody waits for us to be gone. */
 const forcedWaitMs = 1000;
@@ -104,7 +104,7 @@ export class Runtime {
     this.#releases.push(() => sink.close());
     await sink.open({ hasTransform: this.#spec.transform !== undefined });
     this.#goOn();
-    const driver = await createKafkaDriver(this.#spec.kafka);
+    const driver = await createDriver(this.#spec.kafka);
     this.#releases.push(() => driver.close());
     await driver.connect();
     this.#goOn();

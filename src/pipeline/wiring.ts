@@ -1,6 +1,6 @@
 import { DirectSource } from '../direct/index.ts';
 import { TidemarkError } from '../errors.ts';
-import { createDriver, type KafkaDriver } from '../kafka/index.ts';
+import type { KafkaDriver } from '../kafka/index.ts';
 import { type DeliveryGuarantee, deliveryGuarantees } from '../model/index.ts';
 import type { Clock, ProgressBeacon } from '../platform/index.ts';
 import {
@@ -23,10 +23,6 @@ export async function createSink(options: PipelineSpec['sink'], context: SinkCon
 
 function isDefinition(options: PipelineSpec['sink']): options is SinkDefinition {
   return 'createSink' in options;
-}
-
-export function createKafkaDriver(kafka: PipelineSpec['kafka']): Promise<KafkaDriver> {
-  return createDriver(kafka);
 }
 
 /** `partitionCount` partitions share the read-ahead; `onReady` is called when a plan could have a different result. */

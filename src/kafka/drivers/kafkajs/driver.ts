@@ -10,6 +10,7 @@ import type {
   KafkaDriver,
   TopicDescription,
 } from '../../driver.ts';
+import type { GroupMembership, MembershipListener, MembershipOptions } from '../../membership.ts';
 import { brokerErrorCodes, type TopicMetadata } from '../../protocol/index.ts';
 import { Cluster } from './cluster.ts';
 import { brokerFailure, topicsMissing } from './failures.ts';
@@ -19,7 +20,10 @@ import { leaderEpochEnds, offsetsAtTimestamp, partitionBounds } from './leaderRe
 
 /** The port on kafkajs' connections. States: new → connecting → connected, and from each of them closed. */
 export class KafkajsDriver implements KafkaDriver {
-  readonly capabilities = { topicIdentity: true };
+  readonly capabilities = {
+    topicIdentity: true,
+    membership: { protocols: ['eager'], staticMembership: false, awaitsRevocation: false },
+  } as const;
   readonly #cluster: Cluster;
   readonly #fetchers = new Set<KafkajsFetcher>();
   #state: 'new' | 'connecting' | 'connected' | 'closed' = 'new';
@@ -106,6 +110,10 @@ export class KafkajsDriver implements KafkaDriver {
     const fetcher = new KafkajsFetcher(this.#cluster, options, () => this.#fetchers.delete(fetcher));
     this.#fetchers.add(fetcher);
     return fetcher;
+  }
+
+  openMembership(_options: MembershipOptions, _listener: MembershipListener): GroupMembership {
+    throw wrongState('no membership yet');
   }
 
   #checkConnected(): void {

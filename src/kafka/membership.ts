@@ -1,0 +1,92 @@
+import type { TidemarkError } from '../errors.ts';
+import type { TopicPartition } from '../model/index.ts';
+
+/**
+ * Who works on which partition, by a Kafka consumer group. No data and no position goes through it: partitions are read
+ * by range and positions live in the ledger, whose claims fence whoever works on a partition that has moved. So a
+ * membership may be wrong for a while without harm, but it must not be wrong unnoticed.
+ *
+ * Call order: `join` once, `leave` once (again, or before `join` has resolved, is fine). In between it rejoins by itself,
+ * for ever, after everything a retry can mend.
+ */
+export interface GroupMembership {
+  /**
+   * Resolves when the group has given us a first assignment, which may be empty; `assigned` was called by then. Rejects
+   * with a TidemarkError for what no retry mends: credentials, rights, a group whose members speak another protocol.
+   */
+  join(): Promise<void>;
+  /** What is ours as far as this process knows. */
+  readonly assignment: readonly TopicPartition[];
+  /** Id the coordinator gave us, and its generation (KIP-848: member epoch); undefined while we are not a member. */
+  readonly member: { readonly memberId: string; readonly generation: number } | undefined;
+  /**
+   * Asks the coordinator what is ours now. A process that was asleep or cut off believes in an assignment that is long over; what
+   * this answers after it woke up is not. Rejects with GROUP_MEMBERSHIP_LOST when we are not a member of the group (any
+   * more), and like every request when the coordinator does not answer.
+   */
+  confirm(): Promise<readonly TopicPartition[]>;
+  /** Gives everything back, after `revoked` is done with it, and tells the coordinator. Leaves no handle open. Never rejects. */
+  leave(): Promise<void>;
+}
+
+/** Called one after another, never at the same time; must not throw. */
+export interface MembershipListener {
+  /** Partitions that became ours; those that stay are not named again. */
+  assigned(partitions: readonly TopicPartition[]): void;
+  /**
+   * Partitions that stop being ours. With `awaitsRevocation` the group waits for the promise before anyone else gets
+   * them, `revokeTimeoutMs` at most; without it they may have a new owner already.
+   */
+  revoked(partitions: readonly TopicPartition[]): Promise<void>;
+  /** The membership ended without our doing. No commit may follow for these partitions; we are joining again. */
+  lost(partitions: readonly TopicPartition[], loss: MembershipLoss): void;
+  /** The group gave out partitions anew: once per generation, after the calls above. */
+  balanced?(state: { readonly memberId: string; readonly generation: number; readonly tookMs: number }): void;
+  /** Something is being retried; `undefined` = all is well again. */
+  failing?(error: TidemarkError | undefined): void;
+  /** Nothing can mend it, and we have left. */
+  failed(error: TidemarkError): void;
+}
+
+export interface MembershipLoss {
+  /** GROUP_MEMBERSHIP_LOST, with what the coordinator said as `foreignCode`. */
+  readonly error: TidemarkError;
+  /** ms since the coordinator last confirmed the membership; undefined where the client library does not tell. */
+  readonly unconfirmedMs: number | undefined;
+  /** Longest time in ms the event loop stood still since then. */
+  readonly blockedMs: number;
+}
+
+/**
+ * How a group rebalances: `eager` everyone joins anew and gets all partitions anew (the classic protocol); `cooperative`
+ * only what moves is given up (KIP-429); `consumer` the coordinator assigns (KIP-848).
+ */
+export const groupProtocols = ['eager', 'cooperative', 'consumer'] as const;
+export type GroupProtocol = (typeof groupProtocols)[number];
+
+export interface MembershipOptions {
+  readonly groupId: string;
+  /** Topics by name, or a regular expression that whole names must match; topics made later are noticed. */
+  readonly subscription: { readonly topics: readonly string[] } | { readonly pattern: string };
+  /** Default: the first one of `capabilities.membership.protocols`. */
+  readonly protocol?: GroupProtocol | undefined;
+  /** `group.instance.id` (KIP-345): a member that comes back within its session gets its partitions back. Default: none. */
+  readonly instanceId?: string | undefined;
+  /** A member not heard of for so long is out. Default 45 000, Kafka's own. `consumer`: the broker decides. */
+  readonly sessionTimeoutMs?: number | undefined;
+  /** Default 3 000. `consumer`: the broker decides. */
+  readonly heartbeatIntervalMs?: number | undefined;
+  /** Longest wait for `revoked`. Default 10 000. */
+  readonly revokeTimeoutMs?: number | undefined;
+  /** How often new topics and partitions are looked for. Default 30 000. */
+  readonly metadataRefreshMs?: number | undefined;
+}
+
+/** What the membership of a driver can do; unsafe or impossible combinations are refused at start. */
+export interface MembershipCapabilities {
+  /** The first one is the default. */
+  readonly protocols: readonly GroupProtocol[];
+  readonly staticMembership: boolean;
+  /** Whether the group waits for `revoked`. */
+  readonly awaitsRevocation: boolean;
+}
