@@ -1,52 +1,15 @@
-import { TidemarkError } from '../../../errors.ts';
-import { type PartitionBounds, partitionName } from '../../../model/index.ts';
-import { brokerErrorCodes, brokerErrorKind } from '../../protocol/index.ts';
+import { judgeOutOfRange } from '../../reading/positionVerdict.ts';
 import type { Cluster } from './cluster.ts';
-import { type Failure, type ReadPosition, truncated } from './fetchVerdict.ts';
+import type { Failure, ReadPosition } from './fetchVerdict.ts';
 import { leaderEpochEnds, partitionBounds } from './leaderRequests.ts';
 
-/**
- * A broker answered OFFSET_OUT_OF_RANGE: is the position outside of the log, is the log another one, or did the broker
- * not know better for a moment? A broker gives the same error when it does not know the leader epoch we read last.
- */
+/** Looks at what the cluster has of a partition whose position a broker refused. */
 export async function examinePosition(cluster: Cluster, position: ReadPosition, error: Error): Promise<Failure> {
+  const { topic, partition } = position;
   const [bounds] = await partitionBounds(cluster, [position]);
   if (bounds === undefined) return { kind: 'retry', error };
-  const { fetchedUntil, lastFetchedEpoch } = position;
-  if (fetchedUntil < bounds.logStartOffset) return { kind: 'final', error: outOfRange(position, bounds) };
-  if (lastFetchedEpoch >= 0) {
-    const [end] = await leaderEpochEnds(cluster, [{ ...where(position), leaderEpoch: lastFetchedEpoch }]);
-    if (end === undefined || end.leaderEpoch < lastFetchedEpoch || end.endOffset < fetchedUntil) {
-      return { kind: 'final', error: truncated(position, end) };
-    }
-  }
-  if (fetchedUntil > bounds.highWatermark) return { kind: 'final', error: outOfRange(position, bounds) };
-  // Within the bounds after all: they have moved, or a new leader has just caught up.
-  return { kind: 'retry', error };
-}
-
-function where({ topic, partition }: ReadPosition): { topic: string; partition: number } {
-  return { topic, partition };
-}
-
-/** The error of a position that no broker holds. Says both ends, because what to do depends on which side it lies. */
-function outOfRange(position: ReadPosition, bounds: PartitionBounds): TidemarkError {
-  const { topic, partition, fetchedUntil } = position;
-  const { logStartOffset, highWatermark } = bounds;
-  const isBelow = fetchedUntil < logStartOffset;
-  return new TidemarkError(
-    'KAFKA_OFFSET_OUT_OF_RANGE',
-    `Offset ${fetchedUntil} of ${partitionName(position)} is ${isBelow ? 'before the start' : 'beyond the end'} of the log, which goes from ${logStartOffset} to ${highWatermark}`,
-    {
-      topic,
-      partition,
-      offset: fetchedUntil,
-      fromOffset: logStartOffset,
-      untilOffset: highWatermark,
-      foreignCode: brokerErrorKind(brokerErrorCodes.OFFSET_OUT_OF_RANGE).name,
-      hint: isBelow
-        ? 'Retention or compaction removed the records: accept the loss by a reset, and keep records longer.'
-        : 'The log is shorter than it was, or the offset belongs to another topic or cluster.',
-    },
-  );
+  return judgeOutOfRange(position, error, bounds, async (leaderEpoch) => {
+    const [end] = await leaderEpochEnds(cluster, [{ topic, partition, leaderEpoch }]);
+    return end;
+  });
 }
