@@ -1,6 +1,7 @@
 import { type LevelWithSilent, type Logger, type LoggerOptions, pino } from 'pino';
 import { type Redact, redactValue } from '../config/index.ts';
 import { isTidemarkError, messageOf } from '../errors.ts';
+import { partitionName } from '../model/index.ts';
 import type { Pipeline } from '../pipeline/index.ts';
 import type { PipelineEvents } from '../telemetry/index.ts';
 
@@ -57,6 +58,7 @@ const lines: { readonly [K in keyof PipelineEvents]: LogLine<K> } = {
       ...placeOf(event),
       nextOffset: String(event.nextOffset),
       ownerEpoch: String(event.ownerEpoch),
+      ...(event.previousOwner === undefined ? {} : { previousOwner: event.previousOwner }),
     }),
   },
   partitionStandby: {
@@ -85,6 +87,21 @@ const lines: { readonly [K in keyof PipelineEvents]: LogLine<K> } = {
     fields: (event) => ({ ...placeOf(event), reason: event.reason }),
   },
   partitionResumed: { level: 'info', sentence: 'Partition resumed', fields: placeOf },
+  groupBalanced: {
+    level: 'info',
+    sentence: 'Consumer group gave out its partitions',
+    fields: ({ partitions, ...rest }) => ({ ...rest, partitions: partitions.map(partitionName) }),
+  },
+  groupMembershipLost: {
+    level: 'warn',
+    sentence: 'Consumer group counts this process out, joining again',
+    fields: ({ partitions, error, unconfirmedMs, blockedMs }) => ({
+      ...errorFields(error),
+      partitions: partitions.map(partitionName),
+      ...(unconfirmedMs === undefined ? {} : { unconfirmedMs: Math.round(unconfirmedMs) }),
+      blockedMs: Math.round(blockedMs),
+    }),
+  },
   batchPlanned: {
     level: 'debug',
     sentence: 'Batch planned',

@@ -13,6 +13,7 @@ export function crossChecks(raw: unknown): readonly OptionProblem[] {
     ...selectionChecks(source),
     ...duplicateChecks(source),
     ...startOffsetChecks(source),
+    ...groupChecks(source, kafka),
     ...brokerChecks(kafka),
     ...tlsChecks(kafka),
     ...rateChecks(mapOf(raw.batch)),
@@ -128,6 +129,35 @@ function selectionOf(source: Loose) {
   if (typeof source.topicPattern !== 'string' || patternFailure(source.topicPattern) !== undefined) return undefined;
   const pattern = new RegExp(`^(?:${source.topicPattern})$`);
   return { name, test: (topic: string) => pattern.test(topic) };
+}
+
+const groupOptions = ['protocol', 'instanceId'];
+
+function groupChecks(source: Loose, kafka: Loose): readonly OptionProblem[] {
+  if (source.assignment !== 'group') {
+    if (source.group === undefined) return [];
+    const message = 'a membership without assignment: group';
+    return [{ keys: ['source', 'group'], message, hint: 'add source.assignment: group, or remove source.group' }];
+  }
+  const problems: OptionProblem[] = [];
+  if (source.partitions !== undefined) {
+    problems.push({
+      keys: ['source', 'partitions'],
+      message: 'a consumer group hands out whole topics, not single partitions',
+      hint: 'select by source.topics or source.topicPattern, or use source.assignment: all',
+    });
+  }
+  const group = mapOf(source.group);
+  const isKafkajs = !('createDriver' in kafka) && (kafka.driver ?? 'kafkajs') === 'kafkajs';
+  for (const name of isKafkajs ? given(group, groupOptions) : []) {
+    if (group[name] === 'eager') continue;
+    problems.push({
+      keys: ['source', 'group', name],
+      message: `${shown(group[name])} is not possible with kafka.driver kafkajs, which knows the classic eager protocol only`,
+      hint: `use kafka.driver: confluent, or remove source.group.${name}`,
+    });
+  }
+  return problems;
 }
 
 function brokerChecks(kafka: Loose): readonly OptionProblem[] {

@@ -1,6 +1,7 @@
 import type { KafkaDriver } from '../kafka/index.ts';
 import { partitionKey } from '../model/index.ts';
-import type { Slot } from '../scheduler/index.ts';
+import type { Scheduler, Slot } from '../scheduler/index.ts';
+import type { Ownership } from './ownership.ts';
 import type { SelectedPartition } from './selection.ts';
 
 /** The last stable offsets seen at start: a run until the end is done when all of them are committed. */
@@ -31,4 +32,15 @@ export class EndTargets {
       return slot.state === 'parked' || slot.state === 'paused' || slot.position >= target;
     });
   }
+}
+
+/** Whether a run has nothing left to do: every partition is parked, here or elsewhere, or the end is reached. */
+export function isDone(ownership: Ownership, scheduler: Scheduler, targets: EndTargets | undefined): boolean {
+  const { selected } = ownership;
+  const stateElsewhere = (of: SelectedPartition) =>
+    ownership.ownerElsewhere(of) === undefined ? undefined : ownership.row(of)?.state;
+  const isParked = (of: SelectedPartition) => (scheduler.slot(of)?.state ?? stateElsewhere(of)) === 'parked';
+  if (selected.length > 0 && selected.every(isParked)) return true;
+  const elsewhere = (of: SelectedPartition) => ownership.row(of)?.nextOffset ?? 0n;
+  return targets?.reached(selected, (of) => scheduler.slot(of), elsewhere) ?? false;
 }

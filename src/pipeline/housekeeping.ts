@@ -3,6 +3,7 @@ import type { OffsetStore } from '../offsets/index.ts';
 import type { Clock, ProcessIdentity } from '../platform/index.ts';
 import { asTidemarkError, type BatchSource, type Degradation, type Scheduler } from '../scheduler/index.ts';
 import type { EventHub } from '../telemetry/index.ts';
+import type { Assignment } from './assignment.ts';
 import { applyControls } from './controls.ts';
 import type { Ownership } from './ownership.ts';
 import { periodically } from './periodic.ts';
@@ -17,6 +18,7 @@ export interface Household {
   readonly ownership: Ownership;
   readonly scheduler: Scheduler;
   readonly source: BatchSource;
+  readonly assignment: Assignment;
   readonly degradation: Degradation;
   readonly events: EventHub;
   readonly clock: Clock;
@@ -68,11 +70,9 @@ function lookFailed({ degradation, endsRun }: Household, thrown: unknown): void 
   degradation.begin(error.code.startsWith('KAFKA_') ? 'kafka' : 'store', error);
 }
 
-function watchSource({ scheduler, source, degradation }: Household): void {
-  const retrying = scheduler
-    .slots()
-    .map((slot) => source.retrying(slot))
-    .find((error) => error !== undefined);
+function watchSource({ scheduler, source, assignment, degradation }: Household): void {
+  const streams = scheduler.slots().map((slot) => source.retrying(slot));
+  const retrying = [...streams, assignment.retrying].find((error) => error !== undefined);
   if (retrying === undefined) degradation.end('kafka');
   else degradation.begin('kafka', asTidemarkError(retrying));
 }

@@ -2,6 +2,7 @@ import { setMaxListeners } from 'node:events';
 import type { DirectSource } from '../direct/index.ts';
 import { TidemarkError } from '../errors.ts';
 import { createDriver, type KafkaDriver } from '../kafka/index.ts';
+import type { TopicPartition } from '../model/index.ts';
 import {
   type Clock,
   identifyProcess,
@@ -10,11 +11,12 @@ import {
   unlessAborted,
   withDeadline,
 } from '../platform/index.ts';
-import { type ActionEnvironment, Degradation, type Scheduler } from '../scheduler/index.ts';
+import { type ActionEnvironment, asTidemarkError, Degradation, type Scheduler } from '../scheduler/index.ts';
 import type { Sink } from '../sinks/index.ts';
 import type { EventHub } from '../telemetry/index.ts';
+import type { Assignment } from './assignment.ts';
 import { applyControls } from './controls.ts';
-import { EndTargets } from './endTargets.ts';
+import { EndTargets, isDone } from './endTargets.ts';
 import { keepHouse } from './housekeeping.ts';
 import type { PipelineSpec } from './optionsSpec.ts';
 import { worstCause } from './outcome.ts';
@@ -22,7 +24,7 @@ import { Ownership } from './ownership.ts';
 import type { StartOptions } from './publicTypes.ts';
 import { Releases } from './releases.ts';
 import { selectPartitions } from './selection.ts';
-import { checkDelivery, createDirectSource, createScheduler, createSink } from './wiring.ts';
+import { checkDelivery, createAssignment, createDirectSource, createScheduler, createSink } from './wiring.ts';
 
 /** Longest wait for services that may be silent, when somebody waits for us to be gone. */
 const forcedWaitMs = 1000;
@@ -47,6 +49,7 @@ export class Runtime {
   #sink: Sink | undefined;
   #scheduler: Scheduler | undefined;
   #ownership: Ownership | undefined;
+  #assignment: Assignment | undefined;
   #source: DirectSource | undefined;
   #targets: EndTargets | undefined;
   #failure: unknown;
@@ -160,6 +163,8 @@ export class Runtime {
     this.#isClosing = true;
     const errors: unknown[] = [];
     try {
+      // Drained and released first, then told to the group: whoever gets a partition finds its row free.
+      await this.#assignment?.leave();
       await this.#release();
     } catch (error) {
       // Not being able to release costs the successor the wait for our heartbeat to age, nothing else.
@@ -204,28 +209,37 @@ export class Runtime {
   }
 
   async #takePartitions(sink: Sink, driver: KafkaDriver, scheduler: Scheduler, actions: ActionEnvironment) {
-    const ownership = new Ownership(
-      {
-        source: this.#spec.source,
-        pipeline: this.#spec.pipeline,
-        identity: this.identity,
-        takeOver: this.#start.takeOver ?? false,
-        standby: this.#start.standby ?? true,
-      },
-      driver,
-      sink.store,
-      scheduler,
-      actions,
-    );
+    const { pipeline, source } = this.#spec;
+    const { instanceId } = this.identity;
+    const assignment = createAssignment(this.#spec, this.#start, this.identity, driver, this.#clock, this.#events, {
+      onAssigned: (partitions) => this.#stopping || void this.#ownership?.takeUp(partitions),
+      onRevoked: (partitions) => this.#giveUp(partitions),
+      onLost: (partitions, error) => this.#ownership?.lose(partitions, error),
+      onFailed: (error) => this.#fail(error),
+    });
+    const ownership = new Ownership({ source, pipeline, instanceId }, driver, scheduler, assignment, actions);
+    this.#assignment = assignment;
     this.#ownership = ownership;
     await ownership.refresh();
     if (this.#start.until === 'end') this.#targets = await EndTargets.of(ownership.selected, driver);
+    this.#releases.push(() => assignment.leave());
+    await assignment.join();
+    this.#goOn();
     await ownership.sweep();
     await applyControls(sink.store, scheduler, this.#events);
   }
 
+  /** What could not be released costs the new owner nothing: the group's word is enough for it to claim. */
+  async #giveUp(partitions: readonly TopicPartition[]): Promise<void> {
+    const given = this.#ownership?.giveUp(partitions) ?? Promise.resolve();
+    await unlessAborted(given, this.#force.signal).catch((error: unknown) => {
+      if (!this.#force.signal.aborted) this.degradation.begin('store', asTidemarkError(error));
+    });
+  }
+
   /** The next sweep finds out who has it: nobody, by order of an operator, or another process. */
-  #fenced(slot: { readonly topic: string; readonly partition: number }, error: TidemarkError): void {
+  #fenced(slot: TopicPartition, error: TidemarkError): void {
+    this.#assignment?.fenced(slot);
     this.#events.emit('partitionFenced', { topic: slot.topic, partition: slot.partition, error });
   }
 
@@ -234,22 +248,23 @@ export class Runtime {
     const ownership = this.#ownership;
     const scheduler = this.#scheduler;
     const source = this.#source;
-    if (store === undefined || ownership === undefined || scheduler === undefined || source === undefined) return;
-    const { identity, degradation } = this;
-    const house = {
-      identity,
-      degradation,
-      store,
-      ownership,
-      scheduler,
-      source,
-      events: this.#events,
-      clock: this.#clock,
-    };
-    const stopWatching = this.#events.on('rangeCommitted', () => this.#endIfDone());
+    const assignment = this.#assignment;
+    if (!store || !ownership || !scheduler || !source || !assignment) return;
+    const stopWatching = this.#events.on('rangeCommitted', ({ range }) => {
+      assignment.committed(range);
+      this.#endIfDone();
+    });
     await keepHouse(
       {
-        ...house,
+        identity: this.identity,
+        degradation: this.degradation,
+        store,
+        ownership,
+        scheduler,
+        source,
+        assignment,
+        events: this.#events,
+        clock: this.#clock,
         metadataRefreshMs: this.#spec.source.metadataRefreshMs,
         onLooked: () => this.#endIfDone(),
         endsRun: (error) => this.#endsRun(error),
@@ -265,18 +280,11 @@ export class Runtime {
     return true;
   }
 
-  /** Ends the run when every partition is parked, or when the end is reached. */
   #endIfDone(): void {
     const ownership = this.#ownership;
     const scheduler = this.#scheduler;
-    if (ownership === undefined || scheduler === undefined) return;
-    const allParked = ownership.selected.length > 0 && this.#parked().length === ownership.selected.length;
-    const reached = this.#targets?.reached(
-      ownership.selected,
-      (of) => scheduler.slot(of),
-      (of) => ownership.row(of)?.nextOffset ?? 0n,
-    );
-    if (allParked || reached === true) scheduler.stop();
+    if (ownership !== undefined && scheduler !== undefined && isDone(ownership, scheduler, this.#targets))
+      scheduler.stop();
   }
 
   #parked() {

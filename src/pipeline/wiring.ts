@@ -2,7 +2,7 @@ import { DirectSource } from '../direct/index.ts';
 import { TidemarkError } from '../errors.ts';
 import type { KafkaDriver } from '../kafka/index.ts';
 import { type DeliveryGuarantee, deliveryGuarantees } from '../model/index.ts';
-import type { Clock, ProgressBeacon } from '../platform/index.ts';
+import type { Clock, ProcessIdentity, ProgressBeacon } from '../platform/index.ts';
 import {
   type ActionEnvironment,
   type BatchTransform,
@@ -12,7 +12,12 @@ import {
   TransformStage,
 } from '../scheduler/index.ts';
 import type { Sink, SinkContext, SinkDefinition } from '../sinks/index.ts';
+import type { EventHub } from '../telemetry/index.ts';
+import { AllAssignment } from './allAssignment.ts';
+import type { Assignment } from './assignment.ts';
+import { type AssignmentHandler, GroupAssignment } from './groupAssignment.ts';
 import type { PipelineSpec } from './optionsSpec.ts';
+import type { StartOptions } from './publicTypes.ts';
 
 /** The sink of the options. Reached by dynamic import: a sink that is not chosen loads nothing. */
 export async function createSink(options: PipelineSpec['sink'], context: SinkContext): Promise<Sink> {
@@ -23,6 +28,20 @@ export async function createSink(options: PipelineSpec['sink'], context: SinkCon
 
 function isDefinition(options: PipelineSpec['sink']): options is SinkDefinition {
   return 'createSink' in options;
+}
+
+/** Who decides which partitions this process works on. */
+export function createAssignment(
+  spec: PipelineSpec,
+  { takeOver = false, standby = true }: StartOptions,
+  identity: ProcessIdentity,
+  driver: KafkaDriver,
+  clock: Clock,
+  events: EventHub,
+  handler: AssignmentHandler,
+): Assignment {
+  if (spec.source.assignment === 'group') return new GroupAssignment(driver, spec, handler, clock, events);
+  return new AllAssignment({ pipeline: spec.pipeline, identity, takeOver, standby }, events);
 }
 
 /** `partitionCount` partitions share the read-ahead; `onReady` is called when a plan could have a different result. */

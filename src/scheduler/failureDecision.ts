@@ -7,7 +7,7 @@ export type FailureDecision =
   | { readonly kind: 'retry' }
   /** The answer of the commit is missing: ask the ledger. */
   | { readonly kind: 'doubt' }
-  /** The row carries another claim. */
+  /** The row carries another claim, or is about to. */
   | { readonly kind: 'fenced' }
   /** The row carries our claim and another offset. */
   | { readonly kind: 'moved' }
@@ -30,6 +30,7 @@ export function decideAfterFailure(
 ): FailureDecision {
   switch (error.code) {
     case 'LEDGER_FENCED':
+    case 'GROUP_MEMBERSHIP_LOST':
       return { kind: 'fenced' };
     case 'LEDGER_MOVED':
       return { kind: 'moved' };

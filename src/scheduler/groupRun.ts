@@ -55,7 +55,7 @@ export class GroupRun {
   /** Rejects only when aborted. */
   async run(): Promise<number> {
     const { signal, clock } = this.#environment;
-    for (let attempt = 1; this.#tasks.length > 0; attempt += 1) {
+    for (let attempt = 1; this.#leaveLost(); attempt += 1) {
       const startedMs = clock.monotonic();
       let committing: readonly TaskResult[] = [];
       try {
@@ -63,6 +63,8 @@ export class GroupRun {
           this.#tasks.map(({ slot, range, refused }) => ({ range, held: slot.held, refused })),
           { ...this.#environment, policy: this.#environment.policy.record, batchTimeMs: this.#batchTimeMs },
           (filled) => {
+            // The group gave the partition away while it was read: rolled back here, not fenced over there.
+            for (const { slot } of this.#tasks) if (slot.lost !== undefined) throw slot.lost;
             committing = filled;
           },
         );
@@ -238,6 +240,12 @@ export class GroupRun {
   #leave(task: Task, error: TidemarkError): void {
     this.#drop(task);
     this.#environment.onFenced(task.slot, error);
+  }
+
+  /** Drops what must not be committed any more. Answers whether anything is left to do. */
+  #leaveLost(): boolean {
+    for (const task of this.#tasks) if (task.slot.lost !== undefined) this.#leave(task, task.slot.lost);
+    return this.#tasks.length > 0;
   }
 
   #drop(task: Task): void {

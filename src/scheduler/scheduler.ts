@@ -73,6 +73,25 @@ export class Scheduler {
     this.#onFenced(slot, error);
   }
 
+  /**
+   * Takes a partition out that is to be given up: nothing of it is planned any more; resolves when what was in flight is
+   * committed or rolled back. It has left then, unless it was fenced meanwhile. The others go on.
+   */
+  async drain(slot: Slot): Promise<'left' | 'fenced'> {
+    slot.isLeaving = true;
+    await slot.whenEnded();
+    if (this.#slots.get(slot.key) !== slot) return 'fenced';
+    this.#environment.source.close(slot);
+    this.#slots.delete(slot.key);
+    return 'left';
+  }
+
+  /** Nothing of the partition may be committed any more: an idle one leaves at once, a run rolls back. */
+  lose(slot: Slot, error: TidemarkError): void {
+    slot.lost = error;
+    if (slot.state !== 'busy') this.fence(slot, error);
+  }
+
   /** Runs until `stop`. Rejects when a run fails in a way that no partition can be blamed for. */
   async run(): Promise<void> {
     const { clock } = this.#environment;
@@ -108,7 +127,7 @@ export class Scheduler {
   }
 
   #idle(): Slot[] {
-    return this.slots().filter((slot) => slot.state === 'idle');
+    return this.slots().filter((slot) => slot.state === 'idle' && !slot.isLeaving);
   }
 
   /** Continuous mode. Answers after how many ms to look again. */
@@ -140,7 +159,7 @@ export class Scheduler {
 
   async #planTick(tickMs: number): Promise<void> {
     const { source, clock, degradation, signal } = this.#environment;
-    const slots = this.slots().filter((slot) => slot.state === 'idle' || slot.state === 'busy');
+    const slots = this.slots().filter((slot) => (slot.state === 'idle' || slot.state === 'busy') && !slot.isLeaving);
     try {
       const ranges = await source.planTick(slots.map(plannable), this.#rate.current());
       degradation.end('kafka');
@@ -168,8 +187,9 @@ export class Scheduler {
     const work: { slot: Slot; range: OffsetRange }[] = [];
     for (const range of batch.ranges) {
       const slot = this.slot(range);
-      // Fenced, parked, or cut short since it was planned: what is left of it is planned again.
-      if (range.isEmpty || slot === undefined || slot.state !== 'idle' || slot.position !== range.fromOffset) {
+      // Fenced, parked, leaving, or cut short since it was planned: what is left of it is planned again.
+      const isReady = slot?.state === 'idle' && !slot.isLeaving && slot.position === range.fromOffset;
+      if (range.isEmpty || slot === undefined || !isReady) {
         slot?.forgetPlans();
         continue;
       }

@@ -7,7 +7,7 @@ import type { HeldClaim } from '../offsets/index.ts';
  * A partition this process holds, as the scheduler sees it.
  *
  * idle → busy: a range of it was planned. busy → idle: the range ended. idle or busy → parked: failed for good.
- * idle → paused → idle: by an operator; a busy one finishes first. Fenced or released slots leave the scheduler.
+ * idle → paused → idle: by an operator; a busy one finishes first. Fenced, lost or released slots leave the scheduler.
  */
 export type SlotState = 'idle' | 'busy' | 'paused' | 'parked';
 
@@ -33,6 +33,11 @@ export class Slot implements TopicPartition {
   error: TidemarkError | undefined;
   pauseReason: string | undefined;
   skips: readonly SkipOrder[] = [];
+  /** It is being given up: nothing of it is planned any more, what is in flight ends. */
+  isLeaving = false;
+  /** Why nothing of it may be committed any more, although the ledger might still take it. */
+  lost: TidemarkError | undefined;
+  readonly #ended: (() => void)[] = [];
 
   constructor(start: {
     readonly held: HeldClaim;
@@ -58,6 +63,13 @@ export class Slot implements TopicPartition {
   /** Nothing of it is in flight any more; parked stays parked. */
   endRun(): void {
     if (this.state === 'busy') this.state = this.pauseReason === undefined ? 'idle' : 'paused';
+    for (const ended of this.#ended.splice(0)) ended();
+  }
+
+  /** Resolves when nothing of it is in flight. */
+  whenEnded(): Promise<void> {
+    if (this.state !== 'busy') return Promise.resolve();
+    return new Promise((resolve) => this.#ended.push(resolve));
   }
 
   /** Planned ranges that did not run, or not to their end, are planned again. */

@@ -12,19 +12,40 @@ export type PipelineState = (typeof pipelineStates)[number];
 export interface PipelineEvents {
   /** The life cycle moved on. */
   stateChanged: { readonly state: PipelineState; readonly previous: PipelineState };
-  /** This process took a partition and will go on from `nextOffset`. */
-  partitionClaimed: TopicPartition & { readonly nextOffset: bigint; readonly ownerEpoch: bigint };
+  /** This process took a partition and will go on from `nextOffset`; from whom, where somebody held it. */
+  partitionClaimed: TopicPartition & {
+    readonly nextOffset: bigint;
+    readonly ownerEpoch: bigint;
+    readonly previousOwner: string | undefined;
+  };
   /** Another live process owns the partition; this one stands by to take over. Once per owner. */
   partitionStandby: TopicPartition & { readonly owner: string };
   /** Another process took the partition from us; whatever was in flight left nothing behind. */
   partitionFenced: TopicPartition & { readonly error: TidemarkError };
-  /** The partition was given back, at stop. */
+  /** The partition was given back: at stop, or because the group gave it to another process. */
   partitionReleased: TopicPartition & { readonly nextOffset: bigint };
   /** The partition stopped for good and waits for a person; the others go on. */
   partitionParked: TopicPartition & { readonly nextOffset: bigint; readonly error: TidemarkError };
   /** An operator's pause took effect or ended. */
   partitionPaused: TopicPartition & { readonly reason: string };
   partitionResumed: TopicPartition;
+  /** The consumer group gave out its partitions anew: these are ours now. Times in ms from when we heard of the rebalance. */
+  groupBalanced: {
+    readonly memberId: string;
+    readonly generation: number;
+    readonly tookMs: number;
+    readonly partitions: readonly TopicPartition[];
+  };
+  /**
+   * The consumer group counts this process out, so that others have its partitions; it joins again. `unconfirmedMs`: since the
+   * group last confirmed the membership, where that is known; `blockedMs`: longest time the event loop stood still since.
+   */
+  groupMembershipLost: {
+    readonly partitions: readonly TopicPartition[];
+    readonly unconfirmedMs: number | undefined;
+    readonly blockedMs: number;
+    readonly error: TidemarkError;
+  };
   /** A batch was planned; empty ranges are left out. */
   batchPlanned: { readonly batchTimeMs: number; readonly ranges: readonly OffsetRange[] };
   /** Every range of a batch ended: committed, parked or fenced. Delays as Spark's: waiting for its turn, and running. */
