@@ -235,6 +235,28 @@ const cases: readonly [name: string, change: Record<string, unknown>, expected: 
 
   // combinations
   [
+    'a membership without a group',
+    { 'source.group': { sessionTimeoutMs: 6000 } },
+    [
+      'source.group: a membership without assignment: group; add source.assignment: group, or remove source.group',
+    ],
+  ],
+  [
+    'a protocol and a static name that the client library does not know',
+    { 'source.assignment': 'group', 'source.group': { protocol: 'consumer', instanceId: 'a' } },
+    [
+      'source.group.protocol: "consumer" is not possible with kafka.driver kafkajs, which knows the classic eager protocol only; use kafka.driver: confluent, or remove source.group.protocol',
+      'source.group.instanceId: "a" is not possible with kafka.driver kafkajs, which knows the classic eager protocol only; use kafka.driver: confluent, or remove source.group.instanceId',
+    ],
+  ],
+  [
+    'a group for single partitions',
+    { source: { partitions: { orders: [0] }, assignment: 'group' } },
+    [
+      'source.partitions: a consumer group hands out whole topics, not single partitions; select by source.topics or source.topicPattern, or use source.assignment: all',
+    ],
+  ],
+  [
     'nothing to read',
     { 'source.topics': undefined, 'source.reset': 'latest' },
     ['source: nothing says what is read; give one of topics, topicPattern, partitions'],

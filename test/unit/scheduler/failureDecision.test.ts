@@ -8,6 +8,7 @@ const error = (code: ErrorCode, facts = {}) => new TidemarkError(code, 'x', fact
 describe('what happens after an attempt failed', () => {
   it.each([
     ['LEDGER_FENCED', 'fenced'],
+    ['GROUP_MEMBERSHIP_LOST', 'fenced'],
     ['LEDGER_MOVED', 'moved'],
     ['COMMIT_IN_DOUBT', 'doubt'],
     ['KAFKA_OFFSET_OUT_OF_RANGE', 'verify'],
