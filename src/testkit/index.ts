@@ -8,6 +8,23 @@ export {
   type SuiteRunner,
 } from './driverConformance/index.ts';
 export {
+  type CallFacts,
+  type CompactionOptions,
+  type Fault,
+  type FaultOptions,
+  type Faults,
+  type HeldCall,
+  type Hold,
+  type KafkaCall,
+  ManualClock,
+  MemoryCluster,
+  type MemoryClusterOptions,
+  type MemoryDriver,
+  type MemoryProducer,
+  type MemoryRecord,
+  type MemoryTransaction,
+} from './memory/index.ts';
+export {
   assembleRecordBatch,
   encodeRecordBatch,
   encodeTransactionMarker,

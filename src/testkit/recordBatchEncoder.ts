@@ -96,6 +96,7 @@ export function encodeTransactionMarker(marker: {
   readonly type: 'abort' | 'commit';
   readonly codec?: TestCodec;
   readonly leaderEpoch?: number;
+  readonly baseTimestamp?: number;
 }): Buffer {
   const { type, ...batch } = marker;
   const key = Buffer.from([0, 0, 0, type === 'abort' ? 0 : 1]);

@@ -1,0 +1,103 @@
+import { isTidemarkError, TidemarkError } from '../../errors.ts';
+import { backoffMs, type Clock, unlessAborted } from '../../platform/index.ts';
+import { type CallFacts, connectionLost, type Faults } from './faults.ts';
+
+/** Calls between a driver and the cluster, by the names of the port; `fetch`, `joinGroup`, `heartbeat` and `leaveGroup` are what it does by itself. */
+export type KafkaCall =
+  | 'connect'
+  | 'describeTopics'
+  | 'listTopics'
+  | 'bounds'
+  | 'offsetsForTimestamps'
+  | 'endOffsetsForLeaderEpochs'
+  | 'committedOffsets'
+  | 'commitOffsets'
+  | 'fetch'
+  | 'joinGroup'
+  | 'heartbeat'
+  | 'leaveGroup';
+
+export const retryBaseMs = 50;
+export const retryCapMs = 1_000;
+const requestTimeoutMs = 30_000;
+
+/** The line between one driver and the cluster: it can be cut and healed, and faults lie in wait on it. */
+export class Link {
+  readonly client: string;
+  readonly clock: Clock;
+  readonly #faults: Faults<KafkaCall>;
+  readonly #closing = new AbortController();
+  /** Aborted while the line is cut, and for ever when the driver has closed. */
+  #line = new AbortController();
+
+  constructor(client: string, clock: Clock, faults: Faults<KafkaCall>) {
+    this.client = client;
+    this.clock = clock;
+    this.#faults = faults;
+  }
+
+  /** Aborted when the driver closes, with the error to reject with. */
+  get closing(): AbortSignal {
+    return this.#closing.signal;
+  }
+
+  get isCut(): boolean {
+    return this.#line.signal.aborted && !this.#closing.signal.aborted;
+  }
+
+  cut(): void {
+    this.#line.abort(connectionLost(`the calls of ${this.client}, which is cut off`));
+  }
+
+  heal(): void {
+    if (this.isCut) this.#line = new AbortController();
+  }
+
+  close(reason: TidemarkError): void {
+    this.#closing.abort(reason);
+    this.#line.abort(reason);
+  }
+
+  /** Makes one call: `work` is what the cluster does, at once when the call arrives there. */
+  async call<T>(
+    call: KafkaCall,
+    facts: CallFacts,
+    work: (signal: AbortSignal) => T | Promise<T>,
+    more?: AbortSignal,
+  ): Promise<T> {
+    this.#closing.signal.throwIfAborted();
+    const line = this.#line.signal;
+    const signal = more === undefined ? line : AbortSignal.any([line, more]);
+    const meet = async (at: 'request' | 'answer') => {
+      signal.throwIfAborted();
+      await this.#faults.meet(call, at, { ...facts, client: this.client }, signal);
+      this.#closing.signal.throwIfAborted();
+      signal.throwIfAborted();
+    };
+    await meet('request');
+    const result = await unlessAborted(Promise.resolve(work(signal)), signal);
+    await meet('answer');
+    return result;
+  }
+
+  /** Calls again, with backoff by the clock, what a retry can mend, for `requestTimeoutMs` (30 s). */
+  async retrying<T>(attempt: () => Promise<T>): Promise<T> {
+    const startedMs = this.clock.monotonic();
+    for (let number = 1; ; number += 1) {
+      try {
+        return await attempt();
+      } catch (error) {
+        this.closing.throwIfAborted();
+        const waitMs = backoffMs(number, retryBaseMs, retryCapMs, () => 1);
+        const isLate = this.clock.monotonic() - startedMs + waitMs > requestTimeoutMs;
+        if (!isTidemarkError(error) || !error.retriable || isLate) throw error;
+        await this.clock.sleep(waitMs, this.closing);
+      }
+    }
+  }
+}
+
+/** The error of a call that the state of the driver rules out. */
+export function closedError(what: string): TidemarkError {
+  return new TidemarkError('KAFKA_CLOSED', `Kafka: ${what}`);
+}
