@@ -1,3 +1,4 @@
+export { requireAccounted } from './accounting.ts';
 export { type ClaimOptions, decideClaim, heartbeatTimeoutMs } from './decideClaim.ts';
 export { type FirstPositionRules, type NewPartition, planFirstPositions } from './firstPosition.ts';
 export { explainLowerPosition, resolveInDoubt } from './resolveInDoubt.ts';
