@@ -10,6 +10,7 @@ export {
 export {
   type CallFacts,
   type CompactionOptions,
+  type DatabaseCall,
   type Fault,
   type FaultOptions,
   type Faults,
@@ -19,10 +20,17 @@ export {
   ManualClock,
   MemoryCluster,
   type MemoryClusterOptions,
+  MemoryDatabase,
+  type MemoryDatabaseOptions,
   type MemoryDriver,
   type MemoryProducer,
   type MemoryRecord,
+  type MemoryRow,
+  type MemorySink,
+  type MemoryStore,
   type MemoryTransaction,
+  type Refusal,
+  type StoreCall,
 } from './memory/index.ts';
 export {
   assembleRecordBatch,

@@ -6,7 +6,7 @@ import { type CompactionOptions, compact } from './compaction.ts';
 import { MemoryDriver } from './driver.ts';
 import { Faults } from './faults.ts';
 import { GroupOffsets } from './groupOffsets.ts';
-import { type KafkaCall, Link } from './link.ts';
+import { connectionLost, type KafkaCall, Link } from './link.ts';
 import { MemoryProducer, type MemoryRecord, type MemoryTransaction, Producers } from './producers.ts';
 import { Topics } from './topics.ts';
 
@@ -46,7 +46,7 @@ export class MemoryCluster implements DriverDefinition {
 
   constructor({ clock = systemClock, brokers = 3 }: MemoryClusterOptions = {}) {
     this.clock = clock;
-    this.faults = new Faults(clock);
+    this.faults = new Faults<KafkaCall>(clock, connectionLost);
     this.#topics = new Topics(clock, brokers);
     this.#offsets = new GroupOffsets(this.#topics);
     this.#producers = new Producers(this.#topics, this.#offsets, clock);

@@ -1,4 +1,3 @@
-import { TidemarkError } from '../../errors.ts';
 import type { Clock } from '../../platform/index.ts';
 
 /** What a call is about; a rule matches the calls that agree with it in everything it names. */
@@ -59,10 +58,13 @@ interface Rule<Call extends string> {
  */
 export class Faults<Call extends string> {
   readonly #clock: Clock;
+  readonly #lost: (call: Call) => Error;
   readonly #rules = new Set<Rule<Call>>();
 
-  constructor(clock: Clock) {
+  /** `lost`: the error of a call that fails without another being named. */
+  constructor(clock: Clock, lost: (call: Call) => Error) {
     this.#clock = clock;
+    this.#lost = lost;
   }
 
   /** Keeps calls waiting until they are released. */
@@ -86,7 +88,7 @@ export class Faults<Call extends string> {
           const held: HeldCall = {
             facts,
             release: () => end(resolve),
-            fail: (error = connectionLost(call)) => end(() => reject(error)),
+            fail: (error = this.#lost(call)) => end(() => reject(error)),
           };
           signal.addEventListener('abort', onAbort, { once: true });
           waiting.push(held);
@@ -128,7 +130,7 @@ export class Faults<Call extends string> {
     match: CallFacts = {},
     { times = 1, error, at = 'request' }: FaultOptions & { readonly times?: number; readonly error?: Error } = {},
   ): Fault {
-    return this.#counting(call, match, at, times, () => Promise.reject(error ?? connectionLost(call)));
+    return this.#counting(call, match, at, times, () => Promise.reject(error ?? this.#lost(call)));
   }
 
   /** Ends every rule; what is held goes on only when it is released. */
@@ -169,13 +171,6 @@ export class Faults<Call extends string> {
       remove: () => this.#rules.delete(rule),
     };
   }
-}
-
-/** The failure of a connection that ended before the answer. */
-export function connectionLost(call: string): TidemarkError {
-  return new TidemarkError('KAFKA_CONNECTION_LOST', `The connection ended before the answer to ${call}`, {
-    retriable: true,
-  });
 }
 
 function agrees(match: CallFacts, facts: CallFacts): boolean {

@@ -1,7 +1,11 @@
 export { MemoryCluster, type MemoryClusterOptions } from './cluster.ts';
 export type { CompactionOptions } from './compaction.ts';
+export { MemoryDatabase, type MemoryDatabaseOptions } from './database.ts';
+export type { DatabaseCall, MemoryRow, Refusal, StoreCall } from './databaseServer.ts';
 export type { MemoryDriver } from './driver.ts';
 export type { CallFacts, Fault, FaultOptions, Faults, HeldCall, Hold } from './faults.ts';
 export type { KafkaCall } from './link.ts';
 export { ManualClock } from './manualClock.ts';
 export type { MemoryProducer, MemoryRecord, MemoryTransaction } from './producers.ts';
+export type { MemorySink } from './sink.ts';
+export type { MemoryStore } from './store.ts';

@@ -1,6 +1,6 @@
 import { isTidemarkError, TidemarkError } from '../../errors.ts';
 import { backoffMs, type Clock, unlessAborted } from '../../platform/index.ts';
-import { type CallFacts, connectionLost, type Faults } from './faults.ts';
+import type { CallFacts, Faults } from './faults.ts';
 
 /** Calls between a driver and the cluster, by the names of the port; `fetch`, `joinGroup`, `heartbeat` and `leaveGroup` are what it does by itself. */
 export type KafkaCall =
@@ -100,4 +100,11 @@ export class Link {
 /** The error of a call that the state of the driver rules out. */
 export function closedError(what: string): TidemarkError {
   return new TidemarkError('KAFKA_CLOSED', `Kafka: ${what}`);
+}
+
+/** The failure of a connection that ended before the answer. */
+export function connectionLost(call: string): TidemarkError {
+  return new TidemarkError('KAFKA_CONNECTION_LOST', `The connection ended before the answer to ${call}`, {
+    retriable: true,
+  });
 }

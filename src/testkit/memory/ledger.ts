@@ -1,0 +1,161 @@
+import { TidemarkError } from '../../errors.ts';
+import { comparePartitions, type PartitionKey, partitionKey, type TopicPartition } from '../../model/index.ts';
+import type {
+  ClaimOutcome,
+  ClaimRequest,
+  Control,
+  FirstPosition,
+  HeldClaim,
+  OwnerStatus,
+  PartitionState,
+  RangeCommit,
+  StoredOffset,
+} from '../../offsets/index.ts';
+import { type Clock, newClaimToken, type ProcessIdentity } from '../../platform/index.ts';
+import { commitRange, fencedError, type HistoryRow, noCountsRow } from './ledgerCommit.ts';
+
+/** A row of the ledger; `changedMs` by the monotonic clock. */
+export type LedgerRow = Omit<StoredOffset, 'ageMs'> & { readonly changedMs: number };
+
+/** The ledger of one pipeline: rows, history, owners, controls. Synchronous; what throws has changed nothing. */
+export class Ledger {
+  readonly #clock: Clock;
+  #rows = new Map<PartitionKey, LedgerRow>();
+  #history = new Map<PartitionKey, readonly HistoryRow[]>();
+  readonly #owners = new Map<string, ProcessIdentity & { readonly seenMs: number }>();
+  readonly #controls: Control[] = [];
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  beat(identity: ProcessIdentity): void {
+    this.#owners.set(identity.instanceId, { ...identity, seenMs: this.#clock.monotonic() });
+  }
+
+  owners(): readonly OwnerStatus[] {
+    const nowMs = this.#clock.monotonic();
+    return [...this.#owners.values()]
+      .map(({ seenMs, ...identity }) => ({ ...identity, heartbeatAgeMs: nowMs - seenMs }))
+      .sort((a, b) => (a.instanceId < b.instanceId ? -1 : 1));
+  }
+
+  read(topics: readonly string[] | undefined): readonly StoredOffset[] {
+    return [...this.#rows.values()]
+      .filter(({ topic }) => topics?.includes(topic) ?? true)
+      .map((row) => this.#stored(row))
+      .sort(comparePartitions);
+  }
+
+  initialise(positions: readonly FirstPosition[]): void {
+    for (const { topic, partition, nextOffset, topicId } of positions) {
+      const key = partitionKey({ topic, partition });
+      if (this.#rows.has(key)) continue;
+      const past = this.history({ topic, partition });
+      const incarnation = (past.at(-1)?.incarnation ?? 0n) + 1n;
+      const ownerEpoch = past.reduce((highest, row) => (row.ownerEpoch > highest ? row.ownerEpoch : highest), 0n);
+      this.#rows.set(key, {
+        topic,
+        partition,
+        nextOffset,
+        claim: null,
+        owner: null,
+        ownerEpoch,
+        topicId,
+        leaderEpoch: -1,
+        incarnation,
+        state: 'running',
+        reason: null,
+        changedMs: this.#clock.monotonic(),
+      });
+      const base: HistoryRow = {
+        ...noCountsRow({ topic, partition }, nextOffset),
+        seq: (past.at(-1)?.seq ?? 0n) + 1n,
+        incarnation,
+        ownerEpoch,
+        batchTimeMs: this.#clock.now(),
+        committedAtMs: this.#clock.now(),
+      };
+      this.#history.set(key, [...past, base]);
+    }
+  }
+
+  claim(owner: string, requests: readonly ClaimRequest[]): readonly ClaimOutcome[] {
+    return requests.map(({ topic, partition, seenClaim }) => {
+      const row = this.#rows.get(partitionKey({ topic, partition }));
+      if (row === undefined) return { claimed: false, row: undefined };
+      if (row.claim !== seenClaim) return { claimed: false, row: this.#stored(row) };
+      const claim = newClaimToken();
+      const again = row.state === 'parked' ? ({ state: 'running', reason: null } as const) : {};
+      const taken = this.#change(row, { claim, owner, ownerEpoch: row.ownerEpoch + 1n, ...again });
+      const held = { topic, partition, claim, ownerEpoch: taken.ownerEpoch };
+      return { claimed: true, held, row: this.#stored(taken) };
+    });
+  }
+
+  release(claims: readonly HeldClaim[]): readonly boolean[] {
+    return claims.map((held) => {
+      const row = this.#rows.get(partitionKey(held));
+      const after = row?.claim === held.claim ? this.#change(row, { claim: null, owner: null }) : row;
+      return after !== undefined && after.claim === null && after.ownerEpoch === held.ownerEpoch;
+    });
+  }
+
+  setState(held: HeldClaim, state: PartitionState, reason: string | null): void {
+    const row = this.#rows.get(partitionKey(held));
+    if (row?.claim !== held.claim) throw fencedError(held, row);
+    this.#change(row, { state, reason: state === 'running' ? null : reason });
+  }
+
+  /** All of them or none. */
+  commit(commits: readonly RangeCommit[]): void {
+    const [rows, history] = [new Map(this.#rows), new Map(this.#history)];
+    for (const commit of commits.toSorted((a, b) => comparePartitions(a.range, b.range))) {
+      const key = partitionKey(commit.range);
+      const after = commitRange(rows.get(key), history.get(key) ?? [], commit, this.#clock);
+      rows.set(key, after.row);
+      history.set(key, after.history);
+    }
+    this.#rows = rows;
+    this.#history = history;
+  }
+
+  /** Oldest first. */
+  history(of: TopicPartition): readonly HistoryRow[] {
+    return this.#history.get(partitionKey(of)) ?? [];
+  }
+
+  controls(): readonly Control[] {
+    return [...this.#controls];
+  }
+
+  order(control: Omit<Control, 'id'>): () => void {
+    const ordered = { ...control, id: (this.#controls.at(-1)?.id ?? 0n) + 1n };
+    this.#controls.push(ordered);
+    return () => {
+      const index = this.#controls.indexOf(ordered);
+      if (index >= 0) this.#controls.splice(index, 1);
+    };
+  }
+
+  /** Changes a row without asking for a claim, as someone does by hand. */
+  changeByHand(of: TopicPartition, change: Partial<Omit<LedgerRow, 'topic' | 'partition'>>): void {
+    const row = this.#rows.get(partitionKey(of));
+    if (row === undefined) throw new TidemarkError('STORE_REQUEST_FAILED', `no row of ${of.topic}-${of.partition}`);
+    this.#change(row, change);
+  }
+
+  removeByHand(of: TopicPartition): void {
+    this.#rows.delete(partitionKey(of));
+  }
+
+  #change(row: LedgerRow, change: Partial<LedgerRow>): LedgerRow {
+    const changed = { ...row, ...change, changedMs: this.#clock.monotonic() };
+    this.#rows.set(partitionKey(row), changed);
+    return changed;
+  }
+
+  #stored({ changedMs, ...row }: LedgerRow): StoredOffset {
+    return { ...row, ageMs: this.#clock.monotonic() - changedMs };
+  }
+}
