@@ -13,6 +13,7 @@ import {
   settleMoved,
 } from './partitionActions.ts';
 import { type AttemptEnvironment, attemptRanges, type TaskResult } from './rangeAttempt.ts';
+import { isAboutSize, placeRefusal, smaller } from './rangeSize.ts';
 import type { Slot } from './slot.ts';
 
 export interface GroupEnvironment extends ActionEnvironment, Omit<AttemptEnvironment, 'policy' | 'batchTimeMs'> {
@@ -41,6 +42,8 @@ export class GroupRun {
   readonly #batchTimeMs: number;
   #tasks: Task[];
   #records = 0;
+  /** At the ranges as they are now: smaller ones begin anew. */
+  #attempt = 0;
 
   constructor(
     work: readonly { readonly slot: Slot; readonly range: OffsetRange }[],
@@ -55,7 +58,8 @@ export class GroupRun {
   /** Rejects only when aborted. */
   async run(): Promise<number> {
     const { signal, clock } = this.#environment;
-    for (let attempt = 1; this.#leaveLost(); attempt += 1) {
+    while (this.#leaveLost()) {
+      this.#attempt += 1;
       const startedMs = clock.monotonic();
       let committing: readonly TaskResult[] = [];
       try {
@@ -78,7 +82,7 @@ export class GroupRun {
         const failure = asTidemarkError(error);
         if (failure.code === 'COMMIT_IN_DOUBT')
           await this.#settleDoubts(failure, committing, clock.monotonic() - startedMs);
-        else await this.#failed(failure, attempt);
+        else await this.#failed(failure);
         this.#rewind();
       }
     }
@@ -111,10 +115,18 @@ export class GroupRun {
   }
 
   /** Every branch either takes a task off the list or leaves it to be done again from the start of its range. */
-  async #failed(error: TidemarkError, attempt: number): Promise<void> {
-    const decision = decideAfterFailure(error, attempt, this.#environment.policy);
+  async #failed(failure: TidemarkError): Promise<void> {
+    const ranges = this.#tasks.map(({ range }) => range);
+    const less = isAboutSize(failure) ? smaller(ranges) : undefined;
+    if (less !== undefined) {
+      await this.#again(failure);
+      this.#shrink(less);
+      return;
+    }
+    const error = placeRefusal(failure, ranges);
+    const decision = decideAfterFailure(error, this.#attempt, this.#environment.policy);
     if (decision.kind === 'retry') {
-      await this.#again(error, attempt);
+      await this.#again(error);
       return;
     }
     for (const task of this.#blamed(error)) {
@@ -143,16 +155,30 @@ export class GroupRun {
     }
   }
 
-  async #again(error: TidemarkError, attempt: number): Promise<void> {
+  async #again(error: TidemarkError): Promise<void> {
     const { degradation, events, clock, signal } = this.#environment;
+    const attempt = this.#attempt;
     const service = degradedService(error);
     if (service !== undefined) degradation.begin(service, error);
     const delayMs = backoffMs(attempt, retryBaseMs, retryCapMs);
-    for (const task of this.#tasks) {
-      events.emit('rangeRetried', { range: task.range, attempt, delayMs, error });
-      if (isAboutSize(error)) task.range = firstHalf(task.range);
-    }
+    for (const { range } of this.#tasks) events.emit('rangeRetried', { range, attempt, delayMs, error });
     await clock.sleep(delayMs, signal);
+  }
+
+  /** Less in one transaction. The source of a task that is left out goes back to where its next range will start. */
+  #shrink(ranges: readonly (OffsetRange | undefined)[]): void {
+    this.#attempt = 0;
+    for (const [index, task] of [...this.#tasks].entries()) {
+      const range = ranges[index];
+      if (range === undefined) {
+        this.#drop(task);
+        this.#environment.source.seek(task.slot, task.range.fromOffset);
+      } else if (range.untilOffset < task.range.untilOffset) {
+        task.range = range;
+        // What was to end the partition lies behind the range now; the range that reaches it meets it again.
+        task.parkAfter = undefined;
+      }
+    }
   }
 
   async #settleDoubts(error: TidemarkError, committing: readonly TaskResult[], durationMs: number): Promise<void> {
@@ -274,15 +300,4 @@ function slotPosition(slot: Slot) {
     topicId: slot.topicId,
     leaderEpoch: slot.leaderEpoch,
   };
-}
-
-/** Resources ran out, a limit was hit, a statement took too long: less at once may pass. */
-function isAboutSize(error: TidemarkError): boolean {
-  const state = error.foreignCode ?? '';
-  return state.startsWith('53') || state.startsWith('54') || state === '57014';
-}
-
-function firstHalf(range: OffsetRange): OffsetRange {
-  const half = (range.offsetCount + 1n) / 2n;
-  return new OffsetRange(range.topic, range.partition, range.fromOffset, range.fromOffset + half);
 }
