@@ -53,6 +53,7 @@ export const errorCodes = {
   SINK_COLUMN_MISSING: 'a mapped column is not in the target table, or a required one is not mapped',
   SINK_COLUMN_TYPE: 'a mapped value can never fit the type of its column',
   SINK_REFUSED: 'the sink refused the rows of a range',
+  SINK_TRANSACTION_ENDED: 'the function of the sink ended its transaction itself, or let it fail and went on',
   SINK_REQUEST_FAILED: 'the sink answered with an error',
   DELIVERY_IMPOSSIBLE: 'the asked delivery guarantee cannot be given by this sink and store',
 

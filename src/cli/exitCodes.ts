@@ -78,6 +78,7 @@ const exitOfCode: Readonly<Record<ErrorCode, ExitName>> = {
   SINK_COLUMN_MISSING: 'failed',
   SINK_COLUMN_TYPE: 'failed',
   SINK_REFUSED: 'failed',
+  SINK_TRANSACTION_ENDED: 'failed',
   SINK_REQUEST_FAILED: 'failed',
 
   RECORD_UNPARSABLE: 'failed',

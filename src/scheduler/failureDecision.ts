@@ -39,6 +39,8 @@ export function decideAfterFailure(
     case 'KAFKA_OFFSET_OUT_OF_RANGE':
       return { kind: 'verify' };
     case 'LEDGER_TAMPERED':
+    // The code of the function is wrong, and each further run may commit the same rows once more.
+    case 'SINK_TRANSACTION_ENDED':
       return { kind: 'park' };
     // What cannot be decoded is no poison record that a policy may skip: the log itself is damaged.
     case 'KAFKA_CORRUPT_BATCH':

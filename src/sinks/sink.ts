@@ -69,6 +69,7 @@ export interface SinkTransaction {
   /**
    * Ends the output and commits it with the ledger. Rejects with
    * LEDGER_FENCED / LEDGER_MOVED (nothing was written, somebody else owns or moved the row),
+   * LEDGER_TAMPERED (nothing was written, the history does not end where the range starts: a person is needed),
    * COMMIT_IN_DOUBT (the connection died after the commit was sent: read the row before doing anything),
    * SINK_REFUSED (the rows are refused; carries the offset of the refused record where the sink tells it),
    * or a retriable error (deadlock, serialization failure, connection lost before the commit was sent: nothing was written).

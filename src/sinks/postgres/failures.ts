@@ -32,6 +32,9 @@ export interface FailureContext {
   readonly recordOfLine: (line: number) => RecordAddress | undefined;
 }
 
+export const transactionHint =
+  'Leave BEGIN, COMMIT and ROLLBACK to the sink; SAVEPOINT and ROLLBACK TO are free to use.';
+
 const alteredHint =
   'The table is not what it was when the pipeline started: restart the pipeline, which checks it again.';
 
@@ -43,13 +46,13 @@ export function typesChanged(table: string, cause: Error): TidemarkError {
   });
 }
 
-/** The transaction is not the one that was begun: somebody ended that one. */
+/** The transaction is not the one that was begun: somebody rolled that one back. (A COMMIT would have been noticed.) */
 export function transactionGone(cause?: Error): TidemarkError {
   return new TidemarkError(
-    'SINK_REFUSED',
-    'The transaction was ended before its commit: what it wrote may be there without its offsets',
+    'SINK_TRANSACTION_ENDED',
+    'The transaction was ended before its commit; nothing of the range is committed by tidemark',
     {
-      hint: 'Leave BEGIN, COMMIT and ROLLBACK to the sink; SAVEPOINT and ROLLBACK TO are free to use.',
+      hint: transactionHint,
       ...(cause === undefined ? {} : { cause }),
     },
   );
@@ -91,7 +94,7 @@ function refusal(error: ServerError, context: FailureContext): TidemarkError {
   const place = column ?? error.column;
   const target = place === undefined ? context.table : `${context.table}.${place}`;
   const detail = error.detail === undefined ? '' : ` ${error.detail}`;
-  const reason = `${error.message} (${error.code}).${detail}`;
+  const reason = `${error.message} (${error.code}).${constraintOf(error)}${detail}`;
   const subject =
     record === undefined
       ? `The database refused the rows for ${target}`
@@ -103,9 +106,22 @@ function refusal(error: ServerError, context: FailureContext): TidemarkError {
     ...(place === undefined ? {} : { path: place }),
     hint:
       record === undefined
-        ? 'Correct the rows or the constraint; the database does not say which record it was.'
+        ? 'Correct the rows or the constraint. Which record it was the database does not say: look for the values it names, or run with batch.maxRecordsPerPartition: 1, then the partition parks at that record.'
         : 'Correct the record or the constraint, or let onError.record: skip pass such records over.',
   });
+}
+
+/** The names that the server gives beside its message, where that does not hold them already: a trigger's RAISE need not. */
+function constraintOf({
+  message,
+  constraint,
+  schema,
+  table,
+}: ServerError & { schema?: string; table?: string }): string {
+  const named = constraint === undefined || message.includes(constraint) ? [] : [`Constraint ${constraint}`];
+  const at = table === undefined || message.includes(table) ? [] : [`table ${schema ? `${schema}.` : ''}${table}`];
+  const names = [...named, ...at].join(' of ');
+  return names === '' ? '' : ` ${names.charAt(0).toUpperCase()}${names.slice(1)}.`;
 }
 
 /**

@@ -9,7 +9,13 @@ import type { WriteConnection } from './connection/writeConnection.ts';
 import { CopyWriter, type FramePool } from './copyWriter.ts';
 import { connectionLost, rowsFailure } from './failures.ts';
 import { SinkDatabase } from './sinkDatabase.ts';
-import { checkTransactionStatus, GuardedClient, statementFailed, type TransactionClient } from './transactionClient.ts';
+import {
+  checkTransactionStatus,
+  GuardedClient,
+  statementFailed,
+  type TransactionClient,
+  TransactionEnds,
+} from './transactionClient.ts';
 import { TransactionEnd, type TransactionEndOptions } from './transactionEnd.ts';
 
 /** What the function of `postgres.transaction` gets: the records of one transaction. */
@@ -24,7 +30,10 @@ export interface TransactionBatch {
   readonly rows: readonly { readonly record: KafkaRecord; readonly row: Row }[];
 }
 
-/** Resolving commits, together with the offsets of the batch; throwing rolls back. */
+/**
+ * Resolving commits, together with the offsets of the batch; throwing rolls back. A function that ends the transaction
+ * itself, or passes over a failed statement, parks its partition at once (SINK_TRANSACTION_ENDED).
+ */
 export type TransactionFunction = (batch: TransactionBatch, client: TransactionClient) => Promise<void> | void;
 
 export interface TransactionOptions {
@@ -179,6 +188,11 @@ class FunctionTransaction implements SinkTransaction {
     const stopped = new Promise<never>((_, reject) => {
       this.#stop = reject;
     });
+    const ends = new TransactionEnds(client, (error) => {
+      // Outside of a transaction each further statement would be visible at once.
+      void guarded.end();
+      this.#stop(error);
+    });
     const work = async () => {
       this.#isBegun = true;
       await client.query(this.#options.begin);
@@ -193,8 +207,10 @@ class FunctionTransaction implements SinkTransaction {
     } catch (error) {
       // Whatever still runs in the function gets no further.
       void guarded.end();
-      throw this.#explain(error);
+      // Before any other reason: to try again would write a second time what is committed already.
+      throw ends.error ?? this.#explain(error);
     } finally {
+      ends.stop();
       this.#isRunning = false;
       forget();
     }

@@ -1,6 +1,7 @@
+import type { EventEmitter } from 'node:events';
 import type { Client, QueryConfig, QueryResult, QueryResultRow, Submittable } from 'pg';
 import { TidemarkError } from '../../errors.ts';
-import { transactionGone } from './failures.ts';
+import { transactionGone, transactionHint } from './failures.ts';
 
 /**
  * What a function sink gets of the connection: queries, in the transaction that the sink begins and commits. Statements
@@ -18,6 +19,43 @@ export interface TransactionClient {
 /** First words of statements that begin or end a transaction; comments and semicolons may stand before them. */
 const controlling =
   /^(?:\s|;|--[^\n]*(?:\n|$)|\/\*[\s\S]*?\*\/)*(BEGIN|START\s+TRANSACTION|COMMIT|END|ABORT|PREPARE\s+TRANSACTION|ROLLBACK(?!\s+(?:(?:WORK|TRANSACTION)\s+)?TO\b))\b/i;
+
+/**
+ * Hears from the server that a transaction was committed, whoever sent the statement and in whatever string it stood. The
+ * commit's own guard would find it too, but not when the function throws afterwards.
+ */
+export class TransactionEnds {
+  readonly #connection: EventEmitter;
+  readonly #onCommit: (error: TidemarkError) => void;
+  #error: TidemarkError | undefined;
+
+  constructor(client: Client, onCommit: (error: TidemarkError) => void) {
+    this.#onCommit = onCommit;
+    // Missing in the driver's types: its connection emits each message of the server.
+    this.#connection = (client as unknown as { readonly connection: EventEmitter }).connection;
+    this.#connection.on('commandComplete', this.#look);
+  }
+
+  /** Something is visible, or prepared to be, without its offsets. */
+  get error(): TidemarkError | undefined {
+    return this.#error;
+  }
+
+  stop(): void {
+    this.#connection.off('commandComplete', this.#look);
+  }
+
+  readonly #look = ({ text }: { readonly text: string }): void => {
+    // The tag of a COMMIT that had nothing to commit any more is ROLLBACK.
+    if ((text !== 'COMMIT' && text !== 'PREPARE TRANSACTION') || this.#error !== undefined) return;
+    this.#error = new TidemarkError(
+      'SINK_TRANSACTION_ENDED',
+      `The function of the sink ended its transaction with ${text}: what it had written by then is in the database without its offsets, and would be there twice after another run`,
+      { hint: `Remove what it committed, then mend the function and start the pipeline again. ${transactionHint}` },
+    );
+    this.#onCommit(this.#error);
+  };
+}
 
 /** The client of one transaction: usable until `end`. */
 export class GuardedClient implements TransactionClient {
@@ -60,7 +98,7 @@ export class GuardedClient implements TransactionClient {
     const text = typeof query === 'string' ? query : (query as Partial<QueryConfig>).text;
     const word = typeof text === 'string' ? controlling.exec(text)?.[1] : undefined;
     if (word !== undefined) {
-      throw new TidemarkError('SINK_REFUSED', `The function of the sink must not run ${word.toUpperCase()}`, {
+      throw new TidemarkError('SINK_TRANSACTION_ENDED', `The function of the sink must not run ${word.toUpperCase()}`, {
         hint: 'The sink begins the transaction, and commits it with the offsets; throw to roll it back.',
       });
     }
@@ -77,8 +115,8 @@ export function checkTransactionStatus(client: Client): void {
 /** The transaction is aborted by an error that the function kept to itself. */
 export function statementFailed(cause?: Error): TidemarkError {
   return new TidemarkError(
-    'SINK_REFUSED',
-    'A statement of the function of the sink failed, and the function returned all the same',
+    'SINK_TRANSACTION_ENDED',
+    'A statement of the function of the sink failed, and the function returned all the same; nothing of it is committed',
     {
       hint: 'Let the error pass, or wrap the statement in SAVEPOINT and ROLLBACK TO.',
       ...(cause === undefined ? {} : { cause }),

@@ -13,6 +13,7 @@ describe('what happens after an attempt failed', () => {
     ['COMMIT_IN_DOUBT', 'doubt'],
     ['KAFKA_OFFSET_OUT_OF_RANGE', 'verify'],
     ['LEDGER_TAMPERED', 'park'],
+    ['SINK_TRANSACTION_ENDED', 'park'],
     ['KAFKA_TOPIC_RECREATED', 'park'],
     ['KAFKA_CORRUPT_BATCH', 'park'],
   ] as const)('%s → %s', (code, kind) => {

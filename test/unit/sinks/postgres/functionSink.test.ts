@@ -3,6 +3,7 @@ import { OffsetRange } from '../../../../src/model/index.ts';
 import {
   postgres,
   type TransactionBatch,
+  type TransactionClient,
   type TransactionFunction,
   type TransactionOptions,
 } from '../../../../src/sinks/postgres/index.ts';
@@ -144,6 +145,7 @@ test('a failed statement whose error the function passes over is noticed', async
     await client.query(insert);
     await client.query('SELECT 1/0').catch(() => {});
   });
+  expect(error).toMatchObject({ code: 'SINK_TRANSACTION_ENDED', retriable: false });
   expect(error.message).toContain('failed, and the function returned all the same');
   expect(left).toStrictEqual([]);
 });
@@ -174,24 +176,85 @@ test.each([
     await client.query(insert);
     await client.query(statement);
   });
+  expect(error.code).toBe('SINK_TRANSACTION_ENDED');
   expect(error.message).toContain('The function of the sink must not run');
   expect(left).toStrictEqual([]);
 });
 
+const late = "INSERT INTO sums VALUES ('late', 1)";
+
 test.each([
-  ['ended', 'SELECT 1; COMMIT'],
-  ['ended and begun again', 'SELECT 1; COMMIT; BEGIN'],
-  ['rolled back and begun again', 'SELECT 1; ROLLBACK; BEGIN'],
+  ['', 'SELECT 1; COMMIT'],
+  [' and begun again', 'SELECT 1; COMMIT; BEGIN'],
+  [' and chained', 'SELECT 1; COMMIT AND CHAIN'],
+  [' and marked as the old one', 'SELECT 1; COMMIT; BEGIN; SET LOCAL tidemark.transaction = open'],
 ])(
-  'a transaction that was %s where it could not be seen before is never committed with the ledger',
+  'a transaction that was committed%s where it could not be seen before is told of at once',
   async (_how, statement) => {
-    const { error } = await failing(async (_batch, client) => {
+    const { error, left } = await failing(async (_batch, client) => {
+      await client.query(insert);
       await client.query(statement);
-      await client.query("INSERT INTO sums VALUES ('late', 1)").catch(() => {});
+      await client.query(late);
     });
-    expect(error.message).toContain('The transaction was ended before its commit');
+    expect(error).toMatchObject({ code: 'SINK_TRANSACTION_ENDED', retriable: false });
+    expect(error.message).toContain('ended its transaction with COMMIT');
+    expect(error.hint).toContain('Remove what it committed');
+    // What it made visible nobody can take back; nothing comes after it.
+    expect(left).toStrictEqual([{ name: 'a', total: 1 }]);
   },
 );
+
+test.each<[string, TransactionFunction]>([
+  [
+    'throws afterwards',
+    () => {
+      throw new Error('not today');
+    },
+  ],
+  ['loses its connection afterwards', (_batch, client) => endBackend(client)],
+  [
+    'passes over a failed statement afterwards',
+    (_batch, client) => client.query('SELECT 1/0').then(undefined, () => {}),
+  ],
+  ['never returns', () => new Promise(() => {})],
+])('a COMMIT of a function that %s is what the error is about', async (_what, afterwards) => {
+  const { error } = await failing(async (batch, client) => {
+    await client.query(insert);
+    await client.query('SELECT 1; COMMIT; BEGIN');
+    await afterwards(batch, client);
+  });
+  expect(error).toMatchObject({ code: 'SINK_TRANSACTION_ENDED', retriable: false });
+  expect(error.message).toContain('ended its transaction with COMMIT');
+});
+
+async function endBackend(client: TransactionClient): Promise<void> {
+  await client.query('SELECT pg_terminate_backend(pg_backend_pid())');
+}
+
+test.each([
+  ['rolled back', 'SELECT 1; ROLLBACK'],
+  ['rolled back and begun again', 'SELECT 1; ROLLBACK; BEGIN'],
+  ['rolled back and chained', 'SELECT 1; ROLLBACK AND CHAIN'],
+])(
+  'a transaction that was %s where it could not be seen before is never committed with the ledger',
+  async (_, statement) => {
+    const { error } = await failing(async (_batch, client) => {
+      await client.query(insert);
+      await client.query(statement);
+      await client.query(late).catch(() => {});
+    });
+    expect(error).toMatchObject({ code: 'SINK_TRANSACTION_ENDED', retriable: false });
+  },
+);
+
+test('a procedure that would commit cannot', async () => {
+  await fixture.query(
+    `CREATE PROCEDURE committing() LANGUAGE plpgsql AS 'BEGIN ${insert.replaceAll("'", "''")}; COMMIT; END'`,
+  );
+  const { error, left } = await failing(async (_batch, client) => void (await client.query('CALL committing()')));
+  expect(error).toMatchObject({ code: 'SINK_REQUEST_FAILED', foreignCode: '2D000' });
+  expect(left).toStrictEqual([]);
+});
 
 test('queries that are not awaited are part of the transaction; later ones are refused', async () => {
   let late: Promise<unknown> | undefined;
