@@ -49,7 +49,9 @@ it.each(Object.entries(faults))('a broker that %s: nothing lost, nothing doubled
   await fault();
   await appendRound(environment, input, size);
   await waitUntilDone(trial);
-  if (name !== 'loses its connections') expect(degraded).toMatchObject([{ what: 'kafka' }]);
+  // Once or more: a broker that comes up may answer, and then not know its partitions yet.
+  if (name !== 'loses its connections') expect(degraded).not.toEqual([]);
+  for (const { what } of degraded) expect(what).toBe('kafka');
   await waitUntil('the pipeline to recover', () => recovered.length === degraded.length);
   await expectKeptAtEnd(trial, pipeline);
   expect(parked).toEqual([]);

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { type FailpointName, failpointNames } from '../../src/platform/index.ts';
 import { sharedSetting } from './setting.ts';
 import type { Trial } from './trial.ts';
+import { paced } from './watching.ts';
 import { startWorker } from './workerProcess.ts';
 
 const setting = sharedSetting();
@@ -63,8 +64,7 @@ describe('a process killed at a dangerous line', () => {
 
   it.concurrent.each(namesBy('claim'))('%s, at a claim after an order of an operator', async (name) => {
     const trial = await newTrialOf('partition');
-    const changes = { batch: { maxRatePerPartition: 100 } };
-    const worker = await trial.start({ changes }, `${name}@2:kill`);
+    const worker = await trial.start({ changes: paced }, `${name}@2:kill`);
     await worker.waitFor('rangeCommitted', 3);
     await trial.sql('UPDATE ledger.offsets SET claim = NULL, owner = NULL, owner_epoch = owner_epoch + 1');
     expect(await worker.ended(), worker.logTail()).toEqual(killed);

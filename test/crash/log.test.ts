@@ -71,7 +71,8 @@ describe('records that expired unread', () => {
     }
     const changes = {
       source: { bufferedBytesMax: 1_048_576, onDataLoss: 'skip-forward' },
-      batch: { maxRatePerPartition: 30 },
+      // Six seconds of records: some are left to lose when the order to delete them arrives.
+      batch: { maxRatePerPartition: 10 },
     };
     const trial = await setting().trial({ input, changes });
     const pipeline = trial.define();
@@ -174,8 +175,8 @@ describe('a log that grows', () => {
     const { trial, input } = await trialOn({ partitions: 1, records: 0 });
     const pipeline = trial.define({ source: { reset: 'latest', metadataRefreshMs: 300 } });
     await pipeline.start();
-    await environment.admin.createPartitions({ topicPartitions: [{ topic: input.topic, count: 3 }] });
     const claimed = nth(pipeline, 'partitionClaimed', 2);
+    await environment.admin.createPartitions({ topicPartitions: [{ topic: input.topic, count: 3 }] });
     input.partitions = 3;
     // Brokers hear of new partitions a little later; what is written meanwhile counts all the same.
     for (const partition of everyPartition(input)) {

