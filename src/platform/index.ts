@@ -5,3 +5,4 @@ export { readFileBytes } from './files.ts';
 export { identifyProcess, newClaimToken, type ProcessIdentity, processLives } from './identity.ts';
 export { nearestName } from './nearestName.ts';
 export { createProgressBeacon, type Progress, type ProgressBeacon, readProgress } from './progressBeacon.ts';
+export { StallMeter } from './stallMeter.ts';

@@ -1,6 +1,8 @@
 import { brokerErrorCodes } from './brokerErrors.ts';
 import type { ApiVersion, BrokerAnswer, BrokerRequest } from './brokerRequest.ts';
+import { describeGroupsApi } from './describeGroups.ts';
 import { fetchApi } from './fetch.ts';
+import { heartbeatApi, joinGroupApi, leaveGroupApi, syncGroupApi } from './groupMembership.ts';
 import { findCoordinatorApi, offsetCommitApi, offsetFetchApi } from './groupOffsets.ts';
 import { listOffsetsApi } from './listOffsets.ts';
 import { metadataApi } from './metadata.ts';
@@ -17,6 +19,11 @@ export const requiredApis: readonly ApiVersion[] = [
   findCoordinatorApi,
   offsetFetchApi,
   offsetCommitApi,
+  joinGroupApi,
+  syncGroupApi,
+  heartbeatApi,
+  leaveGroupApi,
+  describeGroupsApi,
 ];
 
 export interface ApiRange {

@@ -1,7 +1,23 @@
 export { type ApiRange, apiVersionsRequest, missingApis, releaseOf, requiredApis } from './apiVersions.ts';
 export { brokerErrorCodes, brokerErrorKind } from './brokerErrors.ts';
 export type { ApiVersion, BrokerAnswer, BrokerRequest } from './brokerRequest.ts';
+export {
+  type ConsumerSubscription,
+  decodeConsumerAssignment,
+  decodeConsumerSubscription,
+  encodeConsumerAssignment,
+  encodeConsumerSubscription,
+} from './consumerProtocol.ts';
+export { type DescribeGroupAnswer, describeGroupRequest } from './describeGroups.ts';
 export { type FetchAnswer, type FetchedPartition, type FetchPartition, fetchRequest } from './fetch.ts';
+export {
+  type GroupErrorAnswer,
+  heartbeatRequest,
+  type JoinGroupAnswer,
+  joinGroupRequest,
+  leaveGroupRequest,
+  syncGroupRequest,
+} from './groupMembership.ts';
 export {
   findCoordinatorRequest,
   type OffsetFetchAnswer,

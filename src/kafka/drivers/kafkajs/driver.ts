@@ -17,6 +17,8 @@ import { brokerFailure, topicsMissing } from './failures.ts';
 import { KafkajsFetcher } from './fetcher.ts';
 import { commitGroupOffsets, groupOffsets } from './groupOffsets.ts';
 import { leaderEpochEnds, offsetsAtTimestamp, partitionBounds } from './leaderRequests.ts';
+import { checkMembershipOptions } from './membership/checkOptions.ts';
+import { KafkajsMembership } from './membership/membership.ts';
 
 /** The port on kafkajs' connections. States: new → connecting → connected, and from each of them closed. */
 export class KafkajsDriver implements KafkaDriver {
@@ -26,6 +28,7 @@ export class KafkajsDriver implements KafkaDriver {
   } as const;
   readonly #cluster: Cluster;
   readonly #fetchers = new Set<KafkajsFetcher>();
+  readonly #memberships = new Set<KafkajsMembership>();
   #state: 'new' | 'connecting' | 'connected' | 'closed' = 'new';
 
   constructor(options: ResolvedClientOptions, clock: Clock = systemClock) {
@@ -51,6 +54,7 @@ export class KafkajsDriver implements KafkaDriver {
     this.#state = 'closed';
     const reason = wrongState('the driver was closed');
     for (const fetcher of this.#fetchers) fetcher.end(reason);
+    for (const membership of this.#memberships) membership.abandon(reason);
     this.#cluster.close(reason);
   }
 
@@ -112,8 +116,14 @@ export class KafkajsDriver implements KafkaDriver {
     return fetcher;
   }
 
-  openMembership(_options: MembershipOptions, _listener: MembershipListener): GroupMembership {
-    throw wrongState('no membership yet');
+  openMembership(options: MembershipOptions, listener: MembershipListener): GroupMembership {
+    this.#checkConnected();
+    checkMembershipOptions(options, this.capabilities.membership);
+    const membership: KafkajsMembership = new KafkajsMembership(this.#cluster, options, listener, () => {
+      this.#memberships.delete(membership);
+    });
+    this.#memberships.add(membership);
+    return membership;
   }
 
   #checkConnected(): void {

@@ -40,7 +40,8 @@ export function commitGroupOffsets(
   });
 }
 
-async function askCoordinator<A extends BrokerAnswer>(
+/** Sends a request to the coordinator of a group, whoever that is now. */
+export async function askCoordinator<A extends BrokerAnswer>(
   cluster: Cluster,
   groupId: string,
   request: BrokerRequest<A>,

@@ -1,0 +1,51 @@
+import type { BrokerAnswer, BrokerRequest } from './brokerRequest.ts';
+import { WireWriter } from './wireWriter.ts';
+
+export const describeGroupsApi = { apiKey: 15, apiName: 'DescribeGroups', apiVersion: 5 } as const;
+
+export interface DescribeGroupAnswer extends BrokerAnswer {
+  readonly errorCode: number;
+  /** `Stable`, `PreparingRebalance`, `CompletingRebalance`, `Empty` or `Dead`; a group of KIP-848 is `Dead` here. */
+  readonly state: string;
+  /** The assignment is empty while the group is not stable. */
+  readonly members: readonly { readonly memberId: string; readonly assignment: Buffer }[];
+}
+
+/** A group of the classic protocol as its coordinator has it. */
+export function describeGroupRequest(groupId: string): BrokerRequest<DescribeGroupAnswer> {
+  return {
+    ...describeGroupsApi,
+    encode: () =>
+      new WireWriter()
+        .noTags()
+        .array([groupId], (id, writer) => writer.string(id))
+        .boolean(false) // authorized operations
+        .noTags()
+        .bytes(),
+    decode: (reader) => {
+      reader.taggedFields();
+      const throttleMs = reader.int32();
+      const [group] = reader.array((element) => {
+        const errorCode = element.int16();
+        element.string(); // group
+        const state = element.string();
+        element.string(); // protocol type
+        element.string(); // assignment strategy
+        const members = element.array((member) => {
+          const memberId = member.string();
+          member.nullableString(); // static member
+          member.string(); // client id
+          member.string(); // client host
+          member.nullableBytes(); // metadata
+          const assignment = member.nullableBytes() ?? Buffer.alloc(0);
+          member.taggedFields();
+          return { memberId, assignment };
+        });
+        element.int32(); // authorized operations
+        element.taggedFields();
+        return { errorCode, state, members };
+      });
+      return { throttleMs, ...(group ?? { errorCode: -1, state: '', members: [] }) };
+    },
+  };
+}
