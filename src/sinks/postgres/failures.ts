@@ -118,8 +118,9 @@ function constraintOf({
   schema,
   table,
 }: ServerError & { schema?: string; table?: string }): string {
-  const named = constraint === undefined || message.includes(constraint) ? [] : [`Constraint ${constraint}`];
-  const at = table === undefined || message.includes(table) ? [] : [`table ${schema ? `${schema}.` : ''}${table}`];
+  const named = constraint === undefined || message.includes(`"${constraint}"`) ? [] : [`Constraint ${constraint}`];
+  const at =
+    table === undefined || message.includes(`"${table}"`) ? [] : [`table ${schema ? `${schema}.` : ''}${table}`];
   const names = [...named, ...at].join(' of ');
   return names === '' ? '' : ` ${names.charAt(0).toUpperCase()}${names.slice(1)}.`;
 }

@@ -98,17 +98,43 @@ test('among rows that fill different columns the row is found in its own COPY', 
   expect(error).toMatchObject({ code: 'SINK_REFUSED', offset: 3n });
 });
 
-test.each<[string, string, string]>([
-  ['a deferred unique constraint', 'UNIQUE (v) DEFERRABLE INITIALLY DEFERRED', 'duplicate key'],
-  ['a deferred foreign key', 'FOREIGN KEY (v) REFERENCES parents DEFERRABLE INITIALLY DEFERRED', 'foreign key'],
-  ['a foreign key', 'FOREIGN KEY (v) REFERENCES parents', 'foreign key'],
-])('%s is checked before the ledger and takes all back', async (_what, more, text) => {
-  await fixture.query('CREATE TABLE IF NOT EXISTS parents (id bigint PRIMARY KEY)');
-  const { table, process } = await target(more);
-  const error = await refusal(process, chunk(0, 0n, values([1, 1])));
-  expect(error).toMatchObject({ code: 'SINK_REFUSED', offset: undefined });
-  expect(error.message).toContain(text);
-  expect(await fixture.query(`SELECT FROM ${table}`)).toStrictEqual([]);
+test.each<[string, string, string, string]>([
+  ['a deferred unique constraint', 'UNIQUE (v) DEFERRABLE INITIALLY DEFERRED', '_v_key', 'Key (v)=(1) already exists.'],
+  [
+    'a deferred foreign key',
+    'FOREIGN KEY (v) REFERENCES parents DEFERRABLE INITIALLY DEFERRED',
+    '_v_fkey',
+    'Key (v)=(1) is not present in table "parents".',
+  ],
+  ['a foreign key', 'FOREIGN KEY (v) REFERENCES parents', '_v_fkey', 'Key (v)=(1) is not present in table "parents".'],
+])(
+  '%s is checked before the ledger, takes all back, and is named with its values',
+  async (_what, more, name, detail) => {
+    await fixture.query('CREATE TABLE IF NOT EXISTS parents (id bigint PRIMARY KEY)');
+    const { table, process } = await target(more);
+    const error = await refusal(process, chunk(0, 0n, values([1, 1])));
+    expect(error).toMatchObject({ code: 'SINK_REFUSED', offset: undefined });
+    expect(error.message).toContain(`"${table}${name}"`);
+    expect(error.message).toContain(detail);
+    expect(error.hint).toContain('batch.maxRecordsPerPartition: 1');
+    expect(await fixture.query(`SELECT FROM ${table}`)).toStrictEqual([]);
+  },
+);
+
+test('a trigger that looks at all rows at once is quoted with whatever names it gives', async () => {
+  const { table, process } = await target('');
+  await fixture.query(`
+    CREATE FUNCTION ${table}_sum() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN
+      RAISE EXCEPTION 'the books do not balance'
+        USING ERRCODE = 'P0001', DETAIL = 'debit 3, credit 4', SCHEMA = 'ledgers', TABLE = 'books', CONSTRAINT = 'balance';
+    END $$;
+    CREATE TRIGGER t AFTER INSERT ON ${table} EXECUTE FUNCTION ${table}_sum()`);
+  const error = await refusal(process, chunk(0, 0n, values([1])));
+  expect(error).toMatchObject({ code: 'SINK_REFUSED', offset: undefined, foreignCode: 'P0001' });
+  expect(error.message).toContain(
+    'the books do not balance (P0001). Constraint balance of table ledgers.books. debit 3, credit 4',
+  );
 });
 
 test('a constraint trigger that fails only at the commit takes rows and ledger back', async () => {
