@@ -134,7 +134,15 @@ describe('a database with its own ideas', () => {
     await trial.sql('INSERT INTO target (partition, record_offset) VALUES (1, $1)', [offset]);
     const pipeline = trial.define();
     await pipeline.start({ until: 'end' });
-    await expect(pipeline.finished).rejects.toMatchObject({ code: 'SINK_REFUSED', partition: 1, foreignCode: '23505' });
+    const refused = { code: 'SINK_REFUSED', partition: 1, foreignCode: '23505' };
+    await expect(pipeline.finished).rejects.toMatchObject(refused);
+    // The record is in these offsets, and its key is in what the database said.
+    const { error } = pipeline.status().partitions[1] ?? {};
+    expect(error).toMatchObject({ ...refused, hint: expect.stringContaining('batch.maxRecordsPerPartition: 1') });
+    expect(error?.message).toContain(`Key (partition, record_offset)=(1, ${offset}) already exists.`);
+    expect(error?.message).toContain(`[${error?.fromOffset}, ${error?.untilOffset}) of ${trial.input.topic}-1`);
+    expect(error?.fromOffset).toBeLessThanOrEqual(offset);
+    expect(error?.untilOffset).toBeGreaterThan(offset);
     await trial.sql('DELETE FROM target WHERE payload IS NULL');
     expect(await trial.violations()).toEqual([]);
     const [, parkedAt, finished] = await trial.nextOffsets();

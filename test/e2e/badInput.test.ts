@@ -19,6 +19,7 @@ import { runCli } from '../support/cli.ts';
  * table is the contract: the ledger stands right before the first bad record.
  */
 let kafka: KafkaService;
+let secured: KafkaService;
 let postgres: PostgresService;
 let database: TestDatabase;
 let client: pg.Client;
@@ -28,7 +29,11 @@ const prefix = topicPrefix();
 const writer = { send: async (_topic: string, _messages: readonly Message[]) => {}, close: async () => {} };
 
 beforeAll(async () => {
-  [kafka, postgres] = await Promise.all([kafkaService(), postgresService()]);
+  [kafka, secured, postgres] = await Promise.all([
+    kafkaService(),
+    kafkaService({ owned: true, listeners: 'secured' }),
+    postgresService(),
+  ]);
   database = await postgres.createDatabase('bad');
   client = new pg.Client(database.url);
   const producer = new Kafka({ brokers: [...kafka.brokers], logLevel: logLevel.NOTHING }).producer();
@@ -43,6 +48,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await Promise.all([writer.close(), client.end(), rm(folder, { recursive: true, force: true })]);
   await database.drop();
+  await secured.stop();
 });
 
 interface Case {
@@ -91,7 +97,7 @@ async function run({ values, columns, ddl, transform, change, environment, wrong
     '  connectionString: ${BAD_DATABASE_URL}',
     `  table: ${table}`,
     ...(transform === undefined ? ['  columns:', ...columnLines] : []),
-    'onError: {attempts: 2}',
+    'onError: {record: stop, attempts: 2}',
     '',
   ].join('\n');
   const home = await mkdtemp(join(folder, 'case-'));
@@ -120,6 +126,12 @@ function withWrongPassword(url: string): string {
 
 const line = (word: string, text: string) => (file: string) =>
   file.replace(new RegExp(`^( *)${word}:.*$`, 'm'), (_, indent: string) => `${indent}${text}`);
+
+const sasl = (mechanism: string) => (file: string) =>
+  line(
+    'brokers',
+    `brokers: [${secured.security?.saslPlaintext}]\n  sasl: {mechanism: ${mechanism}, username: alice, password: '\${KAFKA_PASSWORD}'}`,
+  )(file);
 
 const good = '{"id": 1}';
 
@@ -171,6 +183,28 @@ const cases: readonly (readonly [string, Case])[] = [
       exit: 1,
       code: 'STORE_AUTHENTICATION_FAILED',
       says: ['password', 'hint'],
+      rows: 0,
+    },
+  ],
+  [
+    'a wrong password of Kafka, by PLAIN',
+    {
+      change: sasl('plain'),
+      environment: { KAFKA_PASSWORD: 's3cret' },
+      exit: 1,
+      code: 'KAFKA_AUTHENTICATION_FAILED',
+      says: ['refused to authenticate by PLAIN', 'kafka.sasl', 'hint'],
+      rows: 0,
+    },
+  ],
+  [
+    'a wrong password of Kafka, by SCRAM',
+    {
+      change: sasl('scram-sha-512'),
+      environment: { KAFKA_PASSWORD: 's3cret' },
+      exit: 1,
+      code: 'KAFKA_AUTHENTICATION_FAILED',
+      says: ['refused to authenticate by SCRAM-SHA-512', 'kafka.sasl', 'hint'],
       rows: 0,
     },
   ],
@@ -300,6 +334,19 @@ const cases: readonly (readonly [string, Case])[] = [
       says: ['"offset":"1"', 'no such account'],
       nextOffset: 1n,
       rows: 1,
+    },
+  ],
+  [
+    'a batch transform that throws, whatever the policy: none of its records is passed over',
+    {
+      transform:
+        'export const batch = (records) => records.map((record) => { if (record.offset === 1n) throw new Error("no such account"); return record.json(); })',
+      change: line('onError', 'onError: {record: skip, attempts: 2}'),
+      exit: 1,
+      code: 'TRANSFORM_FAILED',
+      says: ['"offset":"0"', 'no such account'],
+      nextOffset: 0n,
+      rows: 0,
     },
   ],
   [
