@@ -8,6 +8,12 @@ export {
   type SuiteRunner,
 } from './driverConformance/index.ts';
 export {
+  type MemberProcess,
+  type MembershipEnvironment,
+  type MembershipSuite,
+  membershipConformance,
+} from './membershipConformance/index.ts';
+export {
   type CallFacts,
   type CompactionOptions,
   type DatabaseCall,
