@@ -13,6 +13,10 @@ export interface DriverDefinition {
 export async function createDriver(options: KafkaClientOptions | DriverDefinition): Promise<KafkaDriver> {
   if ('createDriver' in options) return options.createDriver();
   const resolved = resolveClientOptions(options);
+  if (options.driver === 'confluent') {
+    const { createConfluentDriver } = await import('./drivers/confluent/index.ts');
+    return createConfluentDriver(resolved);
+  }
   const { createKafkajsDriver } = await import('./drivers/kafkajs/index.ts');
   return createKafkajsDriver(resolved);
 }

@@ -45,6 +45,11 @@ export interface KafkaDriver {
 export interface DriverCapabilities {
   /** Fetches by topic id, so that a re-created topic is an error and not other data. */
   readonly topicIdentity: boolean;
+  /**
+   * Gives what lies in the log as it lies there. Without it the client library has decoded the records: a header's null
+   * value is an empty one, every timestamp counts as the producer's, raw batches are written anew.
+   */
+  readonly verbatim: boolean;
   readonly membership: MembershipCapabilities;
 }
 

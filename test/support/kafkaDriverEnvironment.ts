@@ -1,5 +1,5 @@
 import { type Admin, Kafka, logLevel, type Message } from 'kafkajs';
-import { createDriver, type KafkaDriver } from '../../src/kafka/index.ts';
+import { createDriver, type KafkaClientOptions, type KafkaDriver } from '../../src/kafka/index.ts';
 import {
   type DriverEnvironment,
   encodeRecordBatch,
@@ -16,7 +16,10 @@ export interface KafkaDriverEnvironment extends DriverEnvironment {
   close(): Promise<void>;
 }
 
-export async function kafkaDriverEnvironment(brokers: readonly string[]): Promise<KafkaDriverEnvironment> {
+export async function kafkaDriverEnvironment(
+  brokers: readonly string[],
+  clientOptions: Partial<KafkaClientOptions> = {},
+): Promise<KafkaDriverEnvironment> {
   const kafka = new Kafka({ clientId: 'tidemark-test', brokers: [...brokers], logLevel: logLevel.NOTHING });
   const topics = kafkaAdmin(brokers);
   const prefix = topicPrefix();
@@ -28,7 +31,7 @@ export async function kafkaDriverEnvironment(brokers: readonly string[]): Promis
   return {
     admin,
     newDriver: async () => {
-      const driver = await createDriver({ brokers });
+      const driver = await createDriver({ ...clientOptions, brokers });
       drivers.push(driver);
       return driver;
     },

@@ -27,7 +27,7 @@ export function readingTests(suite: DriverSuite): void {
     }));
 
   test('gives keys, values, headers and timestamps as they were written', () =>
-    withScene(suite, async ({ topic, read }) => {
+    withScene(suite, async ({ driver, topic, read }) => {
       await append(
         topic,
         0,
@@ -57,7 +57,7 @@ export function readingTests(suite: DriverSuite): void {
         full?.headers.map(([name, value]) => [name, value?.toString() ?? null]),
         [
           ['b', '1'],
-          ['a', null],
+          ['a', driver.capabilities.verbatim ? null : ''],
           ['b', ''],
         ],
       );
@@ -128,7 +128,7 @@ export function readingTests(suite: DriverSuite): void {
     }));
 
   test('yields the record batches as they lie in the log', () =>
-    withScene(suite, async ({ topic, follow, read }) => {
+    withScene(suite, async ({ driver, topic, follow, read }) => {
       const batch = encodeRecordBatch({ baseOffset: 0n, records: numbered(3), codec: 'gzip' });
       await append(topic, 0, batch);
       await append(topic, 0, batch);
@@ -138,6 +138,10 @@ export function readingTests(suite: DriverSuite): void {
       const raw = [];
       for (let chunk = followed.stream.take(); chunk !== undefined; chunk = followed.stream.take())
         raw.push(...chunk.rawBatches());
+      if (!driver.capabilities.verbatim) {
+        assert.deepEqual([raw[0]?.baseOffset, raw.at(-1)?.lastOffset], [0n, 5n]);
+        return;
+      }
       assert.deepEqual(
         raw.map(({ baseOffset, lastOffset }) => [baseOffset, lastOffset]),
         [

@@ -24,6 +24,7 @@ import { KafkajsMembership } from './membership/membership.ts';
 export class KafkajsDriver implements KafkaDriver {
   readonly capabilities = {
     topicIdentity: true,
+    verbatim: true,
     membership: { protocols: ['eager'], staticMembership: false, awaitsRevocation: false },
   } as const;
   readonly #cluster: Cluster;

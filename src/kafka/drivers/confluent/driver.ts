@@ -1,0 +1,125 @@
+import type { PartitionBounds, TopicPartition } from '../../../model/index.ts';
+import { type Clock, systemClock } from '../../../platform/index.ts';
+import type { ResolvedClientOptions } from '../../clientOptions.ts';
+import type {
+  CommittedOffset,
+  EpochEndOffset,
+  Fetcher,
+  FetcherOptions,
+  KafkaDriver,
+  TopicDescription,
+} from '../../driver.ts';
+import type { GroupMembership, MembershipListener, MembershipOptions } from '../../membership.ts';
+import { ConfluentClient } from './client.ts';
+import { closedError } from './failures.ts';
+import { ConfluentFetcher } from './fetcher.ts';
+import { GroupCommitter } from './groupCommitter.ts';
+import { LeaderEpochs } from './leaderEpochs.ts';
+import { describedTopics, groupOffsets, offsetsAtTimestamp, partitionBounds, topicNames } from './lookups.ts';
+import type { Library } from './nativeTypes.ts';
+
+/** The port on librdkafka. States: new → connecting → connected, and from each of them closed. */
+export class ConfluentDriver implements KafkaDriver {
+  readonly capabilities = {
+    topicIdentity: false,
+    verbatim: false,
+    membership: { protocols: ['consumer', 'cooperative', 'eager'], staticMembership: true, awaitsRevocation: true },
+  } as const;
+  readonly #client: ConfluentClient;
+  readonly #epochs: LeaderEpochs;
+  readonly #fetchers = new Set<ConfluentFetcher>();
+  readonly #committers = new Map<string, GroupCommitter>();
+  #state: 'new' | 'connecting' | 'connected' | 'closed' = 'new';
+  #closing: Promise<unknown> = Promise.resolve();
+
+  constructor(library: Library, options: ResolvedClientOptions, clock: Clock = systemClock) {
+    this.#client = new ConfluentClient(library, options, clock);
+    this.#epochs = new LeaderEpochs(options, clock);
+  }
+
+  async connect(): Promise<void> {
+    if (this.#state !== 'new') throw closedError(`connect() in state ${this.#state}`);
+    this.#state = 'connecting';
+    try {
+      await this.#client.connect();
+      // close() was called after the last answer came and before we went on: the driver stays closed.
+      this.#client.closing.throwIfAborted();
+      this.#state = 'connected';
+    } catch (error) {
+      await this.close();
+      throw error;
+    }
+  }
+
+  async close(): Promise<void> {
+    if (this.#state !== 'closed') {
+      this.#state = 'closed';
+      const reason = closedError('the driver was closed');
+      this.#epochs.close(reason);
+      this.#closing = Promise.all([
+        ...[...this.#fetchers].map((fetcher) => fetcher.end(reason)),
+        this.#client.close(reason),
+        ...[...this.#committers.values()].map((committer) => committer.close()),
+      ]);
+    }
+    await this.#closing;
+  }
+
+  async describeTopics(topics: readonly string[]): Promise<readonly TopicDescription[]> {
+    this.#checkConnected();
+    return describedTopics(this.#client, topics);
+  }
+
+  async listTopics(): Promise<readonly string[]> {
+    this.#checkConnected();
+    return topicNames(this.#client);
+  }
+
+  async bounds(partitions: readonly TopicPartition[]): Promise<readonly PartitionBounds[]> {
+    this.#checkConnected();
+    return partitionBounds(this.#client, partitions);
+  }
+
+  async offsetsForTimestamps(
+    partitions: readonly TopicPartition[],
+    timestampMs: number,
+  ): Promise<readonly (bigint | undefined)[]> {
+    this.#checkConnected();
+    return offsetsAtTimestamp(this.#client, partitions, timestampMs);
+  }
+
+  async endOffsetsForLeaderEpochs(
+    partitions: readonly (TopicPartition & { readonly leaderEpoch: number })[],
+  ): Promise<readonly (EpochEndOffset | undefined)[]> {
+    this.#checkConnected();
+    return this.#epochs.ends(partitions);
+  }
+
+  async committedOffsets(groupId: string, topics: readonly string[]): Promise<readonly CommittedOffset[]> {
+    this.#checkConnected();
+    return groupOffsets(this.#client, groupId, topics);
+  }
+
+  async commitOffsets(groupId: string, offsets: readonly CommittedOffset[]): Promise<void> {
+    this.#checkConnected();
+    if (offsets.length === 0) return;
+    const committer = this.#committers.get(groupId) ?? new GroupCommitter(this.#client, groupId);
+    this.#committers.set(groupId, committer);
+    await committer.commit(offsets);
+  }
+
+  openFetcher(options: Partial<FetcherOptions> = {}): Fetcher {
+    this.#checkConnected();
+    const fetcher = new ConfluentFetcher(this.#client, this.#epochs, options, () => this.#fetchers.delete(fetcher));
+    this.#fetchers.add(fetcher);
+    return fetcher;
+  }
+
+  openMembership(_options: MembershipOptions, _listener: MembershipListener): GroupMembership {
+    throw closedError('no membership yet');
+  }
+
+  #checkConnected(): void {
+    if (this.#state !== 'connected') throw closedError(`the driver is ${this.#state}, not connected`);
+  }
+}

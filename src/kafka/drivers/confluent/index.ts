@@ -1,0 +1,9 @@
+import type { ResolvedClientOptions } from '../../clientOptions.ts';
+import type { KafkaDriver } from '../../driver.ts';
+import { ConfluentDriver } from './driver.ts';
+import { loadLibrary } from './library.ts';
+
+/** Throws KAFKA_DRIVER_UNAVAILABLE where the package is missing or cannot be loaded. */
+export async function createConfluentDriver(options: ResolvedClientOptions): Promise<KafkaDriver> {
+  return new ConfluentDriver(await loadLibrary(), options);
+}
