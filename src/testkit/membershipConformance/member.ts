@@ -180,7 +180,9 @@ export class Party {
   #checkOwners(to: Member, partitions: readonly string[]): void {
     if (!this.#suite.environment.capabilities.awaitsRevocation) return;
     for (const other of this.#members) {
-      if (other === to || isolated.has(other.process)) continue;
+      // A process that ended without a word was told nothing: it believes what it believed.
+      const isGone = isolated.has(other.process) || other.membership.member === undefined;
+      if (other === to || isGone) continue;
       const both = partitions.filter((name) => other.believed.includes(name));
       if (both.length > 0) this.#broken.push(`${both} assigned to ${to.name} while ${other.name} has it`);
     }
