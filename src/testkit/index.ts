@@ -20,6 +20,8 @@ export {
   type Fault,
   type FaultOptions,
   type Faults,
+  type GroupMemberState,
+  type GroupState,
   type HeldCall,
   type Hold,
   type KafkaCall,

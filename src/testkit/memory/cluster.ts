@@ -1,4 +1,9 @@
-import type { CommittedOffset, DriverDefinition, MembershipCapabilities } from '../../kafka/index.ts';
+import {
+  type CommittedOffset,
+  type DriverDefinition,
+  groupProtocols,
+  type MembershipCapabilities,
+} from '../../kafka/index.ts';
 import type { PartitionBounds } from '../../model/index.ts';
 import { type Clock, systemClock } from '../../platform/index.ts';
 import type { TestCodec } from '../codecPackers.ts';
@@ -6,6 +11,8 @@ import { type CompactionOptions, compact } from './compaction.ts';
 import { MemoryDriver } from './driver.ts';
 import { Faults } from './faults.ts';
 import { GroupOffsets } from './groupOffsets.ts';
+import type { GroupState } from './groupState.ts';
+import { Groups } from './groups.ts';
 import { connectionLost, type KafkaCall, Link } from './link.ts';
 import { MemoryProducer, type MemoryRecord, type MemoryTransaction, Producers } from './producers.ts';
 import { Topics } from './topics.ts';
@@ -15,6 +22,11 @@ export interface MemoryClusterOptions {
   readonly clock?: Clock;
   /** Number of brokers, with ids from 1 on. Default 3. */
   readonly brokers?: number;
+  /**
+   * What memberships of its drivers can do, to be like one client library or another. Default: every protocol, static
+   * membership, and a group that waits for `revoked`.
+   */
+  readonly membership?: Partial<MembershipCapabilities>;
 }
 
 /**
@@ -36,20 +48,19 @@ export class MemoryCluster implements DriverDefinition {
   readonly #topics: Topics;
   readonly #offsets: GroupOffsets;
   readonly #producers: Producers;
-  readonly #membership: MembershipCapabilities = {
-    protocols: ['eager', 'cooperative', 'consumer'],
-    staticMembership: true,
-    awaitsRevocation: true,
-  };
+  readonly #groups: Groups;
+  readonly #membership: MembershipCapabilities;
   #drivers = 0;
   #transactionalIds = 0;
 
-  constructor({ clock = systemClock, brokers = 3 }: MemoryClusterOptions = {}) {
+  constructor({ clock = systemClock, brokers = 3, membership = {} }: MemoryClusterOptions = {}) {
     this.clock = clock;
+    this.#membership = { protocols: groupProtocols, staticMembership: true, awaitsRevocation: true, ...membership };
     this.faults = new Faults<KafkaCall>(clock, connectionLost);
     this.#topics = new Topics(clock, brokers);
     this.#offsets = new GroupOffsets(this.#topics);
     this.#producers = new Producers(this.#topics, this.#offsets, clock);
+    this.#groups = new Groups(this.#topics, clock, this.#membership.awaitsRevocation);
   }
 
   /** A driver, not yet connected: one for each process of the test. */
@@ -60,10 +71,8 @@ export class MemoryCluster implements DriverDefinition {
       topics: this.#topics,
       offsets: this.#offsets,
       link,
-      capabilities: { topicIdentity: true, membership: this.#membership },
-      openMembership: () => {
-        throw new Error('no membership yet');
-      },
+      capabilities: { topicIdentity: true, verbatim: true, membership: this.#membership },
+      groups: this.#groups,
     });
   }
 
@@ -119,6 +128,16 @@ export class MemoryCluster implements DriverDefinition {
 
   bounds(topic: string, partition: number): PartitionBounds {
     return this.#topics.partition({ topic, partition }).log.bounds;
+  }
+
+  /** A consumer group: its generation, its members, and what each of them has. */
+  group(groupId: string): GroupState {
+    return this.#groups.get(groupId).state;
+  }
+
+  /** Takes a member out of its group at once; it hears of it with its next heartbeat. */
+  expelMember(groupId: string, memberId: string): void {
+    this.#groups.get(groupId).expel(memberId);
   }
 
   /** Offsets a consumer group has committed for a topic. */

@@ -15,7 +15,10 @@ import type { PartitionBounds, TopicPartition } from '../../model/index.ts';
 import type { CallFacts } from './faults.ts';
 import { MemoryFetcher } from './fetcher.ts';
 import type { GroupOffsets } from './groupOffsets.ts';
+import type { Groups } from './groups.ts';
 import { closedError, type KafkaCall, type Link } from './link.ts';
+import { MemoryMembership } from './membership.ts';
+import { resolveMembership } from './membershipOptions.ts';
 import type { Topics } from './topics.ts';
 
 /** What a driver works on. */
@@ -24,7 +27,7 @@ export interface DriverParts {
   readonly offsets: GroupOffsets;
   readonly link: Link;
   readonly capabilities: DriverCapabilities;
-  readonly openMembership: (options: MembershipOptions, listener: MembershipListener) => GroupMembership;
+  readonly groups: Groups;
 }
 
 /**
@@ -35,7 +38,7 @@ export class MemoryDriver implements KafkaDriver {
   readonly capabilities: DriverCapabilities;
   readonly #parts: DriverParts;
   readonly #fetchers = new Set<MemoryFetcher>();
-  readonly #memberships = new Set<GroupMembership>();
+  readonly #memberships = new Set<MemoryMembership>();
   #state: 'new' | 'connecting' | 'connected' | 'closed' = 'new';
 
   /** Made by `MemoryCluster.driver()`. */
@@ -54,6 +57,7 @@ export class MemoryDriver implements KafkaDriver {
     this.#parts.link.cut();
   }
 
+  /** Ends the cut: what is being retried succeeds with its next attempt. */
   heal(): void {
     this.#parts.link.heal();
   }
@@ -74,10 +78,9 @@ export class MemoryDriver implements KafkaDriver {
     if (this.#state === 'closed') return;
     this.#state = 'closed';
     const reason = closedError('the driver was closed');
-    const leaving = [...this.#memberships].map((membership) => membership.leave());
+    for (const membership of this.#memberships) membership.abandon(reason);
     for (const fetcher of [...this.#fetchers]) fetcher.end(reason);
     this.#parts.link.close(reason);
-    await Promise.all(leaving);
   }
 
   async describeTopics(topics: readonly string[]): Promise<readonly TopicDescription[]> {
@@ -134,7 +137,11 @@ export class MemoryDriver implements KafkaDriver {
 
   async commitOffsets(groupId: string, offsets: readonly CommittedOffset[]): Promise<void> {
     this.#checkConnected();
-    await this.#ask('commitOffsets', { groupId }, () => this.#parts.offsets.commit(groupId, offsets));
+    const { groups, offsets: committed } = this.#parts;
+    await this.#ask('commitOffsets', { groupId }, () => {
+      groups.get(groupId).checkCommitByStranger();
+      committed.commit(groupId, offsets);
+    });
   }
 
   openFetcher(options: Partial<FetcherOptions> = {}): Fetcher {
@@ -147,7 +154,9 @@ export class MemoryDriver implements KafkaDriver {
 
   openMembership(options: MembershipOptions, listener: MembershipListener): GroupMembership {
     this.#checkConnected();
-    const membership = this.#parts.openMembership(options, listener);
+    const { topics, groups, link } = this.#parts;
+    const resolved = resolveMembership(options, this.capabilities.membership, topics);
+    const membership = new MemoryMembership(groups.get(options.groupId), link, resolved, listener);
     this.#memberships.add(membership);
     return membership;
   }

@@ -4,6 +4,7 @@ export { MemoryDatabase, type MemoryDatabaseOptions } from './database.ts';
 export type { DatabaseCall, MemoryRow, Refusal, StoreCall } from './databaseServer.ts';
 export type { MemoryDriver } from './driver.ts';
 export type { CallFacts, Fault, FaultOptions, Faults, HeldCall, Hold } from './faults.ts';
+export type { GroupMemberState, GroupState } from './groupState.ts';
 export type { KafkaCall } from './link.ts';
 export { ManualClock } from './manualClock.ts';
 export type { MemoryProducer, MemoryRecord, MemoryTransaction } from './producers.ts';

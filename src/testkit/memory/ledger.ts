@@ -12,10 +12,7 @@ import type {
   StoredOffset,
 } from '../../offsets/index.ts';
 import { type Clock, newClaimToken, type ProcessIdentity } from '../../platform/index.ts';
-import { commitRange, fencedError, type HistoryRow, noCountsRow } from './ledgerCommit.ts';
-
-/** A row of the ledger; `changedMs` by the monotonic clock. */
-export type LedgerRow = Omit<StoredOffset, 'ageMs'> & { readonly changedMs: number };
+import { commitRange, fencedError, type HistoryRow, type LedgerRow, noCountsRow } from './ledgerCommit.ts';
 
 /** The ledger of one pipeline: rows, history, owners, controls. Synchronous; what throws has changed nothing. */
 export class Ledger {

@@ -1,8 +1,10 @@
 import { TidemarkError } from '../../errors.ts';
 import { noCounts, partitionName, type RangeCounts, type TopicPartition } from '../../model/index.ts';
-import type { CommittedRange, RangeCommit } from '../../offsets/index.ts';
+import type { CommittedRange, RangeCommit, StoredOffset } from '../../offsets/index.ts';
 import type { Clock } from '../../platform/index.ts';
-import type { LedgerRow } from './ledger.ts';
+
+/** A row of the ledger; `changedMs` by the monotonic clock. */
+export type LedgerRow = Omit<StoredOffset, 'ageMs'> & { readonly changedMs: number };
 
 /** A row of the history; `batchTimeMs` is the first one's where several were merged. */
 export type HistoryRow = CommittedRange & { readonly batchTimeMs: number };

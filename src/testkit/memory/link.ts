@@ -2,7 +2,7 @@ import { isTidemarkError, TidemarkError } from '../../errors.ts';
 import { backoffMs, type Clock, unlessAborted } from '../../platform/index.ts';
 import type { CallFacts, Faults } from './faults.ts';
 
-/** Calls between a driver and the cluster, by the names of the port; `fetch`, `joinGroup`, `heartbeat` and `leaveGroup` are what it does by itself. */
+/** Calls between a driver and the cluster, by the names of the port; `fetch`, `joinGroup`, `heartbeat` and `leaveGroup` are what streams and memberships do. */
 export type KafkaCall =
   | 'connect'
   | 'describeTopics'
@@ -15,6 +15,7 @@ export type KafkaCall =
   | 'fetch'
   | 'joinGroup'
   | 'heartbeat'
+  | 'confirm'
   | 'leaveGroup';
 
 export const retryBaseMs = 50;
