@@ -23,6 +23,7 @@ export { kafkaClassPath } from './java.ts';
 export {
   type KafkaAdmin,
   type KafkaOptions,
+  type KafkaRoute,
   type KafkaSecurity,
   type KafkaService,
   kafkaService,

@@ -108,7 +108,7 @@ export interface RunOptions {
 export async function runToEnd(command: readonly [string, ...string[]], options: RunOptions = {}): Promise<string> {
   const [file, ...args] = command;
   try {
-    const { stdout, stderr } = await promisify(execFile)(file, args, { ...options, maxBuffer: 16 * 1024 * 1024 });
+    const { stdout, stderr } = await promisify(execFile)(file, args, { ...options, maxBuffer: 256 * 1024 * 1024 });
     return stdout + stderr;
   } catch (error) {
     const { stdout = '', stderr = '' } = error as { stdout?: string; stderr?: string };

@@ -26,6 +26,8 @@ export interface Cluster {
   startBroker(id: number): Promise<void>;
   /** Stops all brokers in an orderly way, runs `whileDown`, and starts them again on the same ports and data. */
   restart(whileDown?: () => Promise<void>): Promise<void>;
+  /** Runs a program of Kafka's jars to its end and returns what it wrote. */
+  runTool(mainClass: string, args: readonly string[]): Promise<string>;
   stop(): Promise<void>;
 }
 
@@ -78,6 +80,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
       await whileDown?.();
       await startAll();
     },
+    runTool: (mainClass, args) => runTool(options, mainClass, args),
     stop: () => machine.remove(),
   };
 }
@@ -122,12 +125,16 @@ async function formatNode(
     ...(keystore === undefined ? {} : { keystore }),
   });
   const propertiesFile = await machine.writeFile(`broker-${id}.properties`, propertiesText(properties));
-  const quick = [...quickJvm, '-Xmx128m', '-Dorg.slf4j.simpleLogger.defaultLogLevel=error'];
   // In one argument: an id may begin with a dash.
-  const format = ['kafka.tools.StorageTool', 'format', `--cluster-id=${clusterId}`, '-c', propertiesFile];
+  const format = ['format', `--cluster-id=${clusterId}`, '-c', propertiesFile];
   const scram = keystore === undefined ? [] : scramArguments();
-  await machine.run([options.java, ...quick, '-cp', options.classPath, ...format, ...scram]);
+  await runTool(options, 'kafka.tools.StorageTool', [...format, ...scram]);
   return { id, address: machine.address, port: ports.plaintext, propertiesFile, process: undefined };
+}
+
+function runTool(options: ClusterOptions, mainClass: string, args: readonly string[]): Promise<string> {
+  const quick = [...quickJvm, '-Xmx128m', '-Dorg.slf4j.simpleLogger.defaultLogLevel=error'];
+  return options.machine.run([options.java, ...quick, '-cp', options.classPath, mainClass, ...args]);
 }
 
 async function startNode(options: ClusterOptions, node: Node): Promise<void> {

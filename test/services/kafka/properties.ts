@@ -4,8 +4,8 @@ export interface BrokerPorts {
   readonly plaintext: number;
   /** Only of a secured broker. */
   readonly secured?: { readonly saslPlaintext: number; readonly ssl: number; readonly saslSsl: number };
-  /** Only of a broker behind a proxy: a PLAINTEXT listener, and the proxy's port on 127.0.0.1 that it advertises. */
-  readonly proxied?: { readonly listen: number; readonly advertised: number };
+  /** One for each route: a PLAINTEXT listener, and the proxy's port on 127.0.0.1 that it advertises. */
+  readonly routes: readonly { readonly listen: number; readonly advertised: number }[];
 }
 
 interface Listener {
@@ -64,6 +64,11 @@ export function brokerProperties(plan: BrokerPlan): Record<string, string> {
     // Nothing here waits for what a production broker waits for.
     'group.initial.rebalance.delay.ms': '0',
     'group.min.session.timeout.ms': '500',
+    // KIP-848: the broker decides for the members.
+    'group.consumer.min.heartbeat.interval.ms': '500',
+    'group.consumer.heartbeat.interval.ms': '1000',
+    'group.consumer.min.session.timeout.ms': '2000',
+    'group.consumer.session.timeout.ms': '4000',
     'transaction.abort.timed.out.transaction.cleanup.interval.ms': '500',
     'log.initial.task.delay.ms': '500',
     'log.retention.check.interval.ms': '1000',
@@ -89,11 +94,13 @@ function listenersOf(ports: BrokerPorts, address: string): Listener[] {
     const { saslPlaintext, ssl, saslSsl } = ports.secured;
     listeners.push(own('SASL_PLAINTEXT', saslPlaintext), own('SSL', ssl), own('SASL_SSL', saslSsl));
   }
-  if (ports.proxied !== undefined) {
-    const { listen, advertised } = ports.proxied;
-    listeners.push({ name: 'PROXIED', protocol: 'PLAINTEXT', port: listen, advertised: `127.0.0.1:${advertised}` });
-  }
-  return listeners;
+  const proxied = ports.routes.map(({ listen, advertised }, index) => ({
+    name: `ROUTE_${index + 1}`,
+    protocol: 'PLAINTEXT',
+    port: listen,
+    advertised: `127.0.0.1:${advertised}`,
+  }));
+  return [...listeners, ...proxied];
 }
 
 /** TLS, all SASL mechanisms, and an authorizer that knows one powerful user beside the unnamed ones of PLAINTEXT and SSL. */

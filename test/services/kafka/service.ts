@@ -18,14 +18,24 @@ export interface KafkaOptions {
   readonly brokers?: 1 | 3;
   /** `secured` adds SASL_PLAINTEXT, SSL and SASL_SSL listeners and an authorizer. Default `plain`. Needs `owned`. */
   readonly listeners?: 'plain' | 'secured';
-  /** Adds a listener that advertises a TCP proxy, so that a test can cut connections. Needs `owned`. */
+  /** Adds a route through TCP proxies, so that a test can cut connections. The same as `routes: 1`. Needs `owned`. */
   readonly proxied?: boolean;
+  /** Adds so many ways to the cluster, each through proxies of its own: one client can be cut off alone. Needs `owned`. */
+  readonly routes?: number;
   /** Broker settings over the usual ones of the tests. Needs `owned`. */
   readonly config?: Readonly<Record<string, string>>;
   /** Of the JVM, instead of those that start fastest. Counts when this call is the one that starts the broker. */
   readonly jvmOptions?: readonly string[];
   /** Hears in one line which provider was taken. Default: standard error. */
   readonly say?: Say;
+}
+
+/** A listener on every broker that advertises a TCP proxy: who comes by these addresses stays on them. */
+export interface KafkaRoute {
+  /** Bootstrap addresses that lead through `proxies`. */
+  readonly brokers: readonly string[];
+  /** In the order of the brokers. */
+  readonly proxies: readonly TcpProxy[];
 }
 
 export interface KafkaService extends KafkaAdmin {
@@ -36,7 +46,9 @@ export interface KafkaService extends KafkaAdmin {
   readonly classPath: string | undefined;
   /** Of a broker with `listeners: 'secured'`. */
   readonly security: KafkaSecurity | undefined;
-  /** With `proxied`: bootstrap addresses that lead through `proxies`, which stand in the order of the brokers. */
+  /** With `routes` or `proxied`. */
+  readonly routes: readonly KafkaRoute[];
+  /** Those of the first route. */
   readonly proxiedBrokers: readonly string[];
   readonly proxies: readonly TcpProxy[];
   /** Owned: ends it and removes its data. Shared: nothing, it ends with the run. */
@@ -47,6 +59,8 @@ export interface KafkaService extends KafkaAdmin {
   killBroker(id: number): Promise<void>;
   /** Owned only: starts a killed broker again and waits until it serves. */
   startBroker(id: number): Promise<void>;
+  /** Owned only: runs one of Kafka's own tools where the brokers run, and returns what it wrote. */
+  runTool(mainClass: string, args: readonly string[]): Promise<string>;
 }
 
 interface KafkaFacts {
@@ -58,12 +72,12 @@ interface KafkaFacts {
 interface StartedKafka extends KafkaFacts {
   readonly cluster: Cluster | undefined;
   readonly security: KafkaSecurity | undefined;
-  readonly proxies: readonly TcpProxy[];
+  readonly routes: readonly KafkaRoute[];
 }
 
 interface Layout {
   readonly ports: readonly BrokerPorts[];
-  readonly proxies: readonly TcpProxy[];
+  readonly routes: readonly KafkaRoute[];
 }
 
 const image = `apache/kafka:${kafkaVersion()}`;
@@ -71,7 +85,7 @@ const smallHeap = ['-Xms256m', '-Xmx512m'];
 
 export async function kafkaService(options: KafkaOptions = {}): Promise<KafkaService> {
   if (options.owned === true) return serviceOf(await startKafka(options));
-  for (const name of ['brokers', 'listeners', 'proxied', 'config'] as const) {
+  for (const name of ['brokers', 'listeners', 'proxied', 'routes', 'config'] as const) {
     if (options[name] !== undefined) throw new Error(`kafkaService: ${name} needs owned: true`);
   }
   const facts = await sharedService('kafka', options, startSharedKafka);
@@ -97,7 +111,7 @@ async function startKafka(options: KafkaOptions): Promise<StartedKafka> {
   return taken.value;
 }
 
-const notOurs = { cluster: undefined, security: undefined, proxies: [] } as const;
+const notOurs = { cluster: undefined, security: undefined, routes: [] } as const;
 
 async function useNamed(value: string): Promise<Taken<StartedKafka>> {
   const brokers = value.split(',').map((broker) => broker.trim());
@@ -120,7 +134,7 @@ async function startInDocker(options: KafkaOptions): Promise<Taken<StartedKafka>
   const exposed = layout.ports.flatMap((ports) => [
     ports.plaintext,
     ...Object.values(ports.secured ?? {}),
-    ...(ports.proxied === undefined ? [] : [ports.proxied.listen]),
+    ...ports.routes.map(({ listen }) => listen),
   ]);
   const machine = await dockerMachine({ image, ports: exposed });
   const programs = { java: 'java', keytool: 'keytool', classPath: '/opt/kafka/libs/*' };
@@ -129,30 +143,29 @@ async function startInDocker(options: KafkaOptions): Promise<Taken<StartedKafka>
 
 /** Ports of every broker, and the proxies, whose ports the brokers advertise and which therefore stand first. */
 async function planLayout(options: KafkaOptions, address: string): Promise<Layout> {
-  const portsOfBroker = 6;
-  const numbers = await freePorts((options.brokers ?? 1) * portsOfBroker);
+  const fixedPorts = 5;
+  const routesOfEach = options.routes ?? (options.proxied === true ? 1 : 0);
+  const portsOfEach = fixedPorts + routesOfEach;
+  const numbers = await freePorts((options.brokers ?? 1) * portsOfEach);
   const ports: BrokerPorts[] = [];
-  const proxies: TcpProxy[] = [];
-  for (let index = 0; index < numbers.length; index += portsOfBroker) {
-    const [controller, plaintext, saslPlaintext, ssl, saslSsl, listen] = numbers.slice(index) as [
-      number,
-      number,
-      number,
-      number,
-      number,
-      number,
-    ];
+  const proxiesOfRoute: TcpProxy[][] = Array.from({ length: routesOfEach }, () => []);
+  for (let first = 0; first < numbers.length; first += portsOfEach) {
+    const [controller, plaintext, saslPlaintext, ssl, saslSsl] = numbers.slice(first) as FixedPorts;
+    const listening = numbers.slice(first + fixedPorts, first + portsOfEach);
+    const proxies = await Promise.all(listening.map((port) => tcpProxy({ host: address, port })));
+    for (const [index, proxy] of proxies.entries()) proxiesOfRoute[index]?.push(proxy);
+    const routes = listening.map((listen, index) => ({ listen, advertised: proxies[index]?.port ?? 0 }));
     const secured = options.listeners === 'secured' ? { secured: { saslPlaintext, ssl, saslSsl } } : {};
-    if (options.proxied !== true) {
-      ports.push({ controller, plaintext, ...secured });
-      continue;
-    }
-    const proxy = await tcpProxy({ host: address, port: listen });
-    proxies.push(proxy);
-    ports.push({ controller, plaintext, ...secured, proxied: { listen, advertised: proxy.port } });
+    ports.push({ controller, plaintext, routes, ...secured });
   }
-  return { ports, proxies };
+  const routes = proxiesOfRoute.map((proxies) => ({
+    brokers: proxies.map(({ host, port }) => `${host}:${port}`),
+    proxies,
+  }));
+  return { ports, routes };
 }
+
+type FixedPorts = [number, number, number, number, number];
 
 async function startOn(
   machine: Machine,
@@ -160,7 +173,7 @@ async function startOn(
   layout: Layout,
   options: KafkaOptions,
 ): Promise<Taken<StartedKafka>> {
-  const { ports, proxies } = layout;
+  const { ports, routes } = layout;
   const jvmOptions = options.jvmOptions ?? [...smallHeap, ...quickJvm];
   const cluster = await startCluster({ machine, ...programs, ports, jvmOptions, config: options.config ?? {} });
   const provider = machine.kind;
@@ -168,7 +181,7 @@ async function startOn(
   const security = securityOf(cluster, ports[0]?.secured, machine.address);
   const many = ports.length === 1 ? 'broker' : `cluster of ${ports.length} brokers`;
   return {
-    value: { brokers: cluster.brokers, provider, classPath, cluster, security, proxies },
+    value: { brokers: cluster.brokers, provider, classPath, cluster, security, routes },
     description: `${provider} ${many} ${kafkaVersion()} on ${cluster.brokers.join(',')}`,
   };
 }
@@ -194,14 +207,16 @@ function serviceOf(kafka: StartedKafka): KafkaService {
     provider: kafka.provider,
     classPath: kafka.classPath,
     security: kafka.security,
-    proxiedBrokers: kafka.proxies.map(({ host, port }) => `${host}:${port}`),
-    proxies: kafka.proxies,
+    routes: kafka.routes,
+    proxiedBrokers: kafka.routes[0]?.brokers ?? [],
+    proxies: kafka.routes[0]?.proxies ?? [],
     stop: async () => {
-      await Promise.all(kafka.proxies.map((proxy) => proxy.close()));
+      await Promise.all(kafka.routes.flatMap(({ proxies }) => proxies.map((proxy) => proxy.close())));
       await kafka.cluster?.stop();
     },
     restart: async (whileDown) => owned().restart(whileDown),
     killBroker: async (id) => owned().killBroker(id),
     startBroker: async (id) => owned().startBroker(id),
+    runTool: async (mainClass, args) => owned().runTool(mainClass, args),
   };
 }
