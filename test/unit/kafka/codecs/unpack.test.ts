@@ -152,6 +152,15 @@ describe('zstd', () => {
     });
   });
 
+  test('lengths that only a crafted block has end in time', () => {
+    // Literals: a run of one. 98 047 sequences by run-length codes, each of 65 536 literals and a match of 65 539, without bits.
+    const block = [0x09, 0x61, 0xff, 0xff, 0xff, 0x54, 35, 0, 52, 0x01];
+    const header = (block.length << 3) | (2 << 1) | 1;
+    const packed = Buffer.from([...magic, 0, 0x38, header & 0xff, header >> 8, 0, ...block]);
+    expect(refusal(4, packed).code).toBe('KAFKA_CORRUPT_BATCH');
+    expect(unpack(4, Buffer.from([...magic, 0, 0x38, ...abc]), 100).toString()).toBe('abc');
+  }, 60_000);
+
   test('a declared size over the limit is believed at once', () => {
     const packed = Buffer.from([...magic, 0xe0, 0, 0, 0, 0, 0, 1, 0, 0, ...abc]);
     expect(refusal(4, packed).code).toBe('KAFKA_BATCH_TOO_LARGE');
