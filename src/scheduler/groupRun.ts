@@ -11,6 +11,7 @@ import {
   park,
   settleDoubt,
   settleMoved,
+  slotPosition,
 } from './partitionActions.ts';
 import { type AttemptEnvironment, attemptRanges, type TaskResult } from './rangeAttempt.ts';
 import { isAboutSize, placeRefusal, smaller } from './rangeSize.ts';
@@ -290,14 +291,4 @@ export class GroupRun {
     const named = this.#tasks.filter((task) => task.slot.key === key);
     return named.length > 0 ? named : [...this.#tasks];
   }
-}
-
-function slotPosition(slot: Slot) {
-  return {
-    topic: slot.topic,
-    partition: slot.partition,
-    nextOffset: slot.position,
-    topicId: slot.topicId,
-    leaderEpoch: slot.leaderEpoch,
-  };
 }

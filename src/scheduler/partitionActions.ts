@@ -3,7 +3,7 @@ import { noCounts, OffsetRange, partitionName } from '../model/index.ts';
 import { explainLowerPosition, type OffsetStore, resolveInDoubt, type StoredOffset } from '../offsets/index.ts';
 import { backoffMs, type Clock } from '../platform/index.ts';
 import type { EventHub } from '../telemetry/index.ts';
-import type { BatchSource } from './batchSource.ts';
+import type { BatchSource, SourcePosition } from './batchSource.ts';
 import type { Degradation } from './degradation.ts';
 import type { Slot } from './slot.ts';
 
@@ -75,6 +75,17 @@ export async function settleMoved(slot: Slot, environment: ActionEnvironment): P
   if (outcome === undefined || !outcome.claimed) return { kind: 'gone' };
   slot.held = outcome.held;
   return answer;
+}
+
+/** Where the source is to go on. */
+export function slotPosition(slot: Slot): SourcePosition {
+  return {
+    topic: slot.topic,
+    partition: slot.partition,
+    nextOffset: slot.position,
+    topicId: slot.topicId,
+    leaderEpoch: slot.leaderEpoch,
+  };
 }
 
 /** Whether the ledger's row still carries our claim. */
