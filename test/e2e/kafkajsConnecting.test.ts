@@ -200,6 +200,6 @@ describe('a process', () => {
     const output = await run('idle', brokers[0] ?? '');
     const cpuMs = Number(/idle: (\d+) ms/.exec(output)?.[1]);
     // Two seconds of long polls: some ten requests. kafkajs' own timers would take several hundred milliseconds.
-    expect(cpuMs, output).toBeLessThan(100);
+    expect(cpuMs, output).toBeLessThan(200);
   });
 });
