@@ -237,9 +237,7 @@ const cases: readonly [name: string, change: Record<string, unknown>, expected: 
   [
     'a membership without a group',
     { 'source.group': { sessionTimeoutMs: 6000 } },
-    [
-      'source.group: a membership without assignment: group; add source.assignment: group, or remove source.group',
-    ],
+    ['source.group: a membership without assignment: group; add source.assignment: group, or remove source.group'],
   ],
   [
     'a protocol and a static name that the client library does not know',
