@@ -9,7 +9,7 @@ import {
   syncGroupRequest,
 } from '../../../protocol/index.ts';
 import type { CoordinatorLink } from './coordinatorLink.ts';
-import { silent } from './membershipFailures.ts';
+import { protocolConflict, silent } from './membershipFailures.ts';
 import { assignmentsOf, type Claims, memberMetadata, readMember, strategyName } from './strategy.ts';
 import type { SubscribedTopics } from './subscribedTopics.ts';
 
@@ -127,7 +127,11 @@ export class GroupMember {
         },
       );
       this.#memberId = joined.memberId;
-      if (joined.errorCode === 0) return joined;
+      if (joined.errorCode !== 0) continue;
+      // A group with members of KIP-848 takes in a classic one, but has no leader: the coordinator spreads the partitions.
+      if (joined.leaderId === '')
+        throw protocolConflict(this.#groupId, 'its members speak the consumer protocol (KIP-848)');
+      return joined;
     }
   }
 

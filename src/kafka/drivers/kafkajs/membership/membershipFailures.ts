@@ -18,18 +18,18 @@ export function groupFailure(code: number, groupId: string, action: string): Tid
       return new TidemarkError('CONFIG_INVALID', `The broker refused the session timeout of group ${groupId}`, {
         path: 'source.group.sessionTimeoutMs',
         hint: 'Stay between group.min.session.timeout.ms (6000 by default) and group.max.session.timeout.ms of the brokers.',
-        foreignCode: refusal.foreignCode ?? '',
+        ...(refusal.foreignCode === undefined ? {} : { foreignCode: refusal.foreignCode }),
       });
     default:
       return refusal;
   }
 }
 
-export function protocolConflict(groupId: string, why: string, cause: TidemarkError): TidemarkError {
+export function protocolConflict(groupId: string, why: string, cause?: TidemarkError): TidemarkError {
   return new TidemarkError('GROUP_PROTOCOL_CONFLICT', `Group ${groupId} cannot be joined: ${why}`, {
     hint: 'Give all processes of the group the same kafka.driver and source.group.protocol, or another source.groupId.',
-    foreignCode: cause.foreignCode ?? '',
-    cause,
+    ...(cause?.foreignCode === undefined ? {} : { foreignCode: cause.foreignCode }),
+    ...(cause === undefined ? {} : { cause }),
   });
 }
 
