@@ -50,6 +50,14 @@ export {
   sealRecordBatch,
 } from './recordBatchEncoder.ts';
 export {
+  type InputRecord,
+  type RecordOutcome,
+  type RecordResult,
+  type RunPipelineOptions,
+  type RunPipelineResult,
+  runPipeline,
+} from './runPipeline.ts';
+export {
   type SinkEnvironment,
   type SinkSuite,
   type SinkTarget,

@@ -89,6 +89,11 @@ export class MemoryCluster implements DriverDefinition {
     return this.#topics.create(topic, options.partitions ?? 1, options.config ?? {}).topicId;
   }
 
+  /** Names of its topics, in order. */
+  get topics(): readonly string[] {
+    return this.#topics.names;
+  }
+
   /** Deletes a topic with its offsets; made again, it has another id. */
   deleteTopic(topic: string): void {
     this.#topics.delete(topic);
