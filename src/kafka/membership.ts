@@ -7,12 +7,14 @@ import type { TopicPartition } from '../model/index.ts';
  * membership may be wrong for a while without harm, but it must not be wrong unnoticed.
  *
  * Call order: `join` once, `leave` once (again, or before `join` has resolved, is fine). In between it rejoins by itself,
- * for ever, after everything a retry can mend.
+ * for ever, after everything a retry can mend. The driver's `close` ends it without a call to anybody.
  */
 export interface GroupMembership {
   /**
-   * Resolves when the group has given us a first assignment, which may be empty; `assigned` was called by then. Rejects
-   * with a TidemarkError for what no retry mends: credentials, rights, a group whose members speak another protocol.
+   * Resolves when the group has given us a first assignment, which may be empty; unless it is, `assigned` was called by
+   * then. Rejects with a TidemarkError for what no retry mends (`failed` is not called then): credentials, rights, a
+   * named topic that does not exist, a group whose members speak another protocol; and with KAFKA_CLOSED when `leave`
+   * or the driver's `close` came first.
    */
   join(): Promise<void>;
   /** What is ours as far as this process knows. */
@@ -22,7 +24,8 @@ export interface GroupMembership {
   /**
    * Asks the coordinator what is ours now. A process that was asleep or cut off believes in an assignment that is long over; what
    * this answers after it woke up is not. Rejects with GROUP_MEMBERSHIP_LOST when we are not a member of the group (any
-   * more), and like every request when the coordinator does not answer.
+   * more), and like every request when the coordinator does not answer. While the group rebalances nothing is anybody's:
+   * it is asked again within `requestTimeoutMs`, then the error is retriable.
    */
   confirm(): Promise<readonly TopicPartition[]>;
   /** Gives everything back, after `revoked` is done with it, and tells the coordinator. Leaves no handle open. Never rejects. */
@@ -38,13 +41,16 @@ export interface MembershipListener {
    * them, `revokeTimeoutMs` at most; without it they may have a new owner already.
    */
   revoked(partitions: readonly TopicPartition[]): Promise<void>;
-  /** The membership ended without our doing. No commit may follow for these partitions; we are joining again. */
+  /**
+   * The membership ended without our doing. No commit may follow for these partitions; we are joining again, and what
+   * comes back is `assigned` again.
+   */
   lost(partitions: readonly TopicPartition[], loss: MembershipLoss): void;
   /** The group gave out partitions anew: once per generation, after the calls above. */
   balanced?(state: { readonly memberId: string; readonly generation: number; readonly tookMs: number }): void;
-  /** Something is being retried; `undefined` = all is well again. */
+  /** Something is being retried, also before `join` has resolved; `undefined` = all is well again. */
   failing?(error: TidemarkError | undefined): void;
-  /** Nothing can mend it, and we have left. */
+  /** Nothing can mend it; `revoked` was called, and we have left. */
   failed(error: TidemarkError): void;
 }
 

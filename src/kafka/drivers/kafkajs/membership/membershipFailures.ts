@@ -57,6 +57,8 @@ const verdicts: Readonly<Record<string, FailureVerdict>> = {
   ILLEGAL_GENERATION: 'lost',
   NOT_COORDINATOR: 'elsewhere',
   COORDINATOR_NOT_AVAILABLE: 'elsewhere',
+  // What a coordinator says whose own log does not take the group's record just now.
+  UNKNOWN_SERVER_ERROR: 'retry',
   // There is room when somebody leaves, as in a rolling restart.
   GROUP_MAX_SIZE_REACHED: 'retry',
 };
