@@ -19,6 +19,21 @@ export const failpointNames = [
 ] as const;
 export type FailpointName = (typeof failpointNames)[number];
 
+/** Those of the write-ahead log, which a pipeline in direct mode never passes. */
+export const walFailpointNames = [
+  'wal.beforeWrite',
+  'wal.beforeSync',
+  'wal.afterSync',
+  'wal.beforeSegment',
+  'wal.beforeSegmentNoted',
+  'wal.afterSegment',
+  'wal.beforeState',
+  'wal.afterState',
+  'wal.beforeDelete',
+  'wal.afterDelete',
+] as const;
+export type WalFailpointName = (typeof walFailpointNames)[number];
+
 interface Armed {
   readonly name: string;
   readonly action: string;
@@ -27,7 +42,7 @@ interface Armed {
 
 const armed = parse(process.env.TIDEMARK_FAILPOINT);
 
-export function failpoint(name: FailpointName): void {
+export function failpoint(name: FailpointName | WalFailpointName): void {
   if (armed !== undefined) trip(armed, name);
 }
 
@@ -36,7 +51,7 @@ export function failpointIsArmed(name: FailpointName): boolean {
   return armed !== undefined && armed.name === name && armed.remaining > 0;
 }
 
-function trip(point: Armed, name: FailpointName): void {
+function trip(point: Armed, name: string): void {
   if (point.name !== name) return;
   point.remaining -= 1;
   if (point.remaining !== 0) return;

@@ -33,6 +33,23 @@ export function processLives(pid: number): boolean {
   }
 }
 
+/**
+ * When a process of this boot was started, in clock ticks since the boot: with its pid it names a process for good, a pid
+ * alone is given out again. Empty where the system does not tell, or where there is no such process.
+ */
+export function processStartTicks(pid: number): string {
+  try {
+    // The name of the program is in parentheses and may hold blanks and parentheses itself; field 22 counts from before it.
+    return (
+      readFileSync(`/proc/${pid}/stat`, 'utf8')
+        .replace(/^.*\) /s, '')
+        .split(' ')[19] ?? ''
+    );
+  } catch {
+    return '';
+  }
+}
+
 function readBootId(): string {
   try {
     return `${readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()}/${readlinkSync('/proc/self/ns/pid')}`;
