@@ -75,6 +75,22 @@ describe('a membership by the eager protocol', () => {
     await member.membership.leave();
   });
 
+  test('confirms what the coordinator knows, not what it remembers', async () => {
+    const topic = await newTopic(2);
+    const options = { groupId: topic, subscription: { topics: [topic] }, sessionTimeoutMs: 2_000 };
+    // Without a heartbeat it is put out, and does not hear of it.
+    const asleep = listen(await environment.newProcess(), { ...options, heartbeatIntervalMs: 600_000 });
+    await asleep.membership.join();
+    const awake = listen(await environment.newProcess(), options);
+    await awake.membership.join();
+    await waitUntil('both partitions', async () => (await awake.membership.confirm()).length === 2);
+    expect(asleep.membership.assignment.length).toBe(2);
+    await expect(asleep.membership.confirm()).rejects.toMatchObject({ code: 'GROUP_MEMBERSHIP_LOST' });
+    // Being asked is what makes it look.
+    await waitUntil('the loss', () => asleep.heard.includes('lost 2'));
+    await Promise.all([asleep, awake].map(({ membership }) => membership.leave()));
+  });
+
   test('is lost after a session without an answer, before any coordinator could say so', async () => {
     const topic = await newTopic(2);
     const process = await environment.newProcess();
