@@ -89,12 +89,17 @@ export class Feed implements TopicPartition {
       if (chunk.fromOffset > position || chunk.nextOffset <= chunk.fromOffset) {
         throw this.#broken(range, position, chunk);
       }
-      if (chunk.nextOffset <= position) continue;
+      if (chunk.nextOffset <= position) {
+        chunk.release();
+        continue;
+      }
       const until = chunk.nextOffset < range.untilOffset ? chunk.nextOffset : range.untilOffset;
       this.#rest = until < chunk.nextOffset ? chunk.slice(until, chunk.nextOffset) : undefined;
       if (this.#rest !== undefined) this.#waitingSinceMs = this.#clock.monotonic();
       this.#learn(chunk);
-      yield chunk.slice(position, until);
+      const part = chunk.slice(position, until);
+      chunk.release();
+      yield part;
       position = until;
     }
   }

@@ -32,7 +32,7 @@ export interface KafkaRecord extends TopicPartition {
 export interface RecordCursor extends TopicPartition {
   /** Moves to the next record; false at the end. Throws KAFKA_CORRUPT_BATCH when the bytes do not decode. */
   next(): boolean;
-  /** The bytes that the positions below index. */
+  /** The bytes that the positions below index; to be copied, not kept: they change once the chunk is released. */
   readonly buffer: Buffer;
   /** The record's offset is `baseOffset + BigInt(offsetDelta)`; `offset` computes it (allocates a bigint). */
   readonly baseOffset: bigint;
@@ -70,6 +70,12 @@ export interface RecordChunk extends TopicPartition {
   cursor(): RecordCursor;
   /** A view of part of the chunk; bounds outside it are clamped. Copies nothing. */
   slice(fromOffset: bigint, untilOffset: bigint): RecordChunk;
+  /**
+   * Says that nobody looks at this chunk and its cursors any more: once all slices of it are released too, its memory may be
+   * read into again. Records, headers and raw batches that were made of it stay valid, their memory is left alone.
+   * It need not be called: what is not released is freed like anything else. Again is a no-op.
+   */
+  release(): void;
   /** The verified record batches as the broker sent them, aborted ones and control batches left out. May reach beyond the bounds. */
   rawBatches(): Iterable<RawRecordBatch>;
 }

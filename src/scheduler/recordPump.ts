@@ -38,12 +38,15 @@ export class RecordPump {
   constructor(stage: TransformStage, transform: Transform, into: Pumping) {
     this.#stage = stage;
     this.#transform = transform;
-    this.#into = into;
+    // Field by field: objects made by spreading others differ in their hidden class from range to range, and what looks into them
+    // for each record is then compiled again and again.
+    const { transaction, counts, batchTimeMs, signal, policy, refused, skipped } = into;
+    this.#into = { transaction, counts, batchTimeMs, signal, policy, refused, skipped };
   }
 
   async chunk(chunk: RecordChunk): Promise<BadRecord | undefined> {
     const transform = this.#transform;
-    if (transform === undefined) return this.#plain(chunk.cursor());
+    if (transform === undefined) return this.#plain(chunk);
     if ('record' in transform) return this.#byRecord(chunk.cursor(), transform.record);
     this.#waiting.push(chunk);
     return undefined;
@@ -69,7 +72,8 @@ export class RecordPump {
   }
 
   /** No transform: the sink maps the record itself. No object is made for it. */
-  async #plain(cursor: RecordCursor): Promise<BadRecord | undefined> {
+  async #plain(chunk: RecordChunk): Promise<BadRecord | undefined> {
+    const cursor = chunk.cursor();
     const { transaction, counts, refused } = this.#into;
     while (cursor.next()) {
       counts.records += 1;
@@ -83,6 +87,8 @@ export class RecordPump {
       }
       if (transaction.needsDrain) await transaction.drain();
     }
+    // Copied, all of it: its memory can be read into again.
+    chunk.release();
     return undefined;
   }
 

@@ -15,6 +15,7 @@ export class FetchedChunk implements RecordChunk {
   private readonly fetched: FetchedRecords;
   /** Those that overlap the bounds. */
   private readonly spans: readonly BatchSpan[];
+  private isReleased = false;
 
   constructor(fetched: FetchedRecords, spans: readonly BatchSpan[], fromOffset: bigint, nextOffset: bigint) {
     this.topic = fetched.topic;
@@ -23,6 +24,7 @@ export class FetchedChunk implements RecordChunk {
     this.nextOffset = nextOffset;
     this.fetched = fetched;
     this.spans = spans;
+    fetched.lease?.hold();
     let byteLength = 0;
     let recordCountMax = 0;
     for (const span of spans) {
@@ -49,6 +51,7 @@ export class FetchedChunk implements RecordChunk {
   }
 
   *rawBatches(): Iterable<RawRecordBatch> {
+    this.fetched.lease?.pin();
     for (const span of this.spans) {
       if (!span.isReadable) continue;
       yield {
@@ -58,6 +61,12 @@ export class FetchedChunk implements RecordChunk {
         bytes: this.fetched.bytes.subarray(span.start, span.end),
       };
     }
+  }
+
+  release(): void {
+    if (this.isReleased) return;
+    this.isReleased = true;
+    this.fetched.lease?.release();
   }
 
   /** Index of the first batch for which the test holds; it holds for all behind it too. */

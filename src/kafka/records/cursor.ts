@@ -62,10 +62,12 @@ export class BatchCursor extends RecordReader implements RecordCursor {
   }
 
   headers(): RecordHeaders {
+    this.fetched.lease?.pin();
     return readHeaders(this.buffer, this.headersStart, this.headerCount);
   }
 
   record(): KafkaRecord {
+    this.fetched.lease?.pin();
     return new FetchedRecord(this, this.headersStart);
   }
 

@@ -1,5 +1,6 @@
 import { TidemarkError } from '../../errors.ts';
 import type { TopicPartition } from '../../model/index.ts';
+import type { ByteLease } from './byteLease.ts';
 
 /** One partition's part of a fetch response. */
 export interface FetchedRecords {
@@ -13,6 +14,8 @@ export interface FetchedRecords {
   abortedTransactions: readonly { producerId: bigint; firstOffset: bigint }[];
   /** Bytes one record batch may unpack to. */
   batchBytesMax: number;
+  /** Of `bytes`, where their memory is used again. */
+  lease?: ByteLease | undefined;
 }
 
 /**

@@ -72,7 +72,7 @@ export const sourceSpec = z
     bufferedBytesMax: z
       .int()
       .min(1_048_576)
-      .default(33_554_432)
+      .default(16_777_216)
       .meta({ description: 'Bytes read ahead over all partitions.' }),
   })
   .meta({ description: 'What is read.' });

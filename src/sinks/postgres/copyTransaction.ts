@@ -52,6 +52,8 @@ export class CopyTransaction implements SinkTransaction {
   needsDrain = false;
 
   readonly #options: CopyTransactionOptions;
+  /** Beside the options, whose hidden class differs from transaction to transaction: the code of each record must not depend on it. */
+  readonly #mapping: Mapping;
   readonly #connection: WriteConnection;
   readonly #end: TransactionEnd;
   readonly #writer: CopyWriter;
@@ -70,6 +72,7 @@ export class CopyTransaction implements SinkTransaction {
 
   constructor(connection: WriteConnection, options: CopyTransactionOptions) {
     this.#options = options;
+    this.#mapping = options.mapping;
     this.#connection = connection;
     this.#writer = new CopyWriter(options.frames, (frame, length) => this.#send(frame, length));
     const release = (used: WriteConnection) => {
@@ -80,7 +83,7 @@ export class CopyTransaction implements SinkTransaction {
   }
 
   appendRecord(cursor: RecordCursor): number {
-    const { mapping } = this.#options;
+    const mapping = this.#mapping;
     const { shape } = mapping;
     if (this.#shape !== shape) this.#beginCopy(shape);
     this.#setMark();
@@ -97,7 +100,7 @@ export class CopyTransaction implements SinkTransaction {
 
   /** Rows of one record follow each other and are all or none: a row that is refused takes those before it along. */
   appendRow(cursor: RecordCursor, row: Row): void {
-    const { mapping } = this.#options;
+    const mapping = this.#mapping;
     const isFirst = this.#isMarked || !this.#rows.endsWith(cursor);
     this.#isMarked = false;
     if (isFirst) this.#setMark();

@@ -1,3 +1,5 @@
+import type { AnswerBodies } from './answerBodies.ts';
+
 /** Why bytes cannot be the answers of a Kafka broker. */
 export class NotKafkaError extends Error {
   readonly speaks: 'tls' | 'http' | 'unknown';
@@ -13,16 +15,18 @@ export class NotKafkaError extends Error {
 const firstAnswerBytesMax = 1024 * 1024;
 /** Beyond any record batch a broker can hold (its own size field has 31 bits, its requests end at 100 MiB by default). */
 const answerBytesMax = 1024 * 1024 * 1024;
+/** Less is read into the socket's own buffer, with what comes behind it. */
+const roomBytesMin = 32 * 1024;
 
 /**
  * Cuts a connection's byte stream into answers: each a 32-bit size and that many bytes.
  *
- * The body of an answer is allocated once, at its size, and filled as bytes arrive, so that what is pushed may be
- * reused afterwards: the socket reads into one buffer for ever, and every byte is copied once. kafkajs collects the
- * chunks of 64 KiB and concatenates them: the same copy, and as much again in short-lived memory, which together cost
- * 0.24 instead of 0.17 CPU seconds per million records of 183 bytes.
+ * The body of an answer is one buffer of its size. Small ones are copied out of the socket's own buffer, which is reused
+ * for ever; the rest of a large one is read by the socket to where it belongs (`room`). kafkajs collects chunks of
+ * 64 KiB and concatenates them: a copy, and as much again in short-lived memory.
  */
 export class AnswerFramer {
+  readonly #bodies: AnswerBodies;
   readonly #onAnswer: (correlationId: number, payload: Buffer, size: number) => void;
   readonly #size = Buffer.alloc(4);
   #sizeBytes = 0;
@@ -30,11 +34,19 @@ export class AnswerFramer {
   #bodyBytes = 0;
   #answers = 0;
 
-  constructor(onAnswer: (correlationId: number, payload: Buffer, size: number) => void) {
+  constructor(bodies: AnswerBodies, onAnswer: (correlationId: number, payload: Buffer, size: number) => void) {
+    this.#bodies = bodies;
     this.#onAnswer = onAnswer;
   }
 
-  /** Takes the next bytes, copying them. Throws NotKafkaError where they cannot be answers; the framer is dead then. */
+  /** Where the next bytes belong, if that is known and worth it: what is read into it is pushed like any other bytes, and not copied. */
+  get room(): Buffer | undefined {
+    const body = this.#body;
+    if (body === undefined || body.length - this.#bodyBytes < roomBytesMin) return undefined;
+    return body.subarray(this.#bodyBytes);
+  }
+
+  /** Takes the next bytes, copying them unless they lie in `room` already. Throws NotKafkaError where they cannot be answers; the framer is dead then. */
   push(bytes: Buffer): void {
     let at = 0;
     while (at < bytes.length) {
@@ -47,7 +59,7 @@ export class AnswerFramer {
     const taken = bytes.copy(this.#size, this.#sizeBytes, at, at + 4 - this.#sizeBytes);
     this.#sizeBytes += taken;
     if (this.#sizeBytes === 4) {
-      this.#body = Buffer.allocUnsafe(this.#checkedSize());
+      this.#body = this.#bodies.take(this.#checkedSize());
       this.#bodyBytes = 0;
     }
     return at + taken;
@@ -64,7 +76,9 @@ export class AnswerFramer {
   }
 
   #readBody(body: Buffer, bytes: Buffer, at: number): number {
-    const taken = bytes.copy(body, this.#bodyBytes, at);
+    // Nothing else can lie where the body's next byte belongs.
+    const isInPlace = bytes.buffer === body.buffer && bytes.byteOffset + at === body.byteOffset + this.#bodyBytes;
+    const taken = isInPlace ? bytes.length : bytes.copy(body, this.#bodyBytes, at);
     this.#bodyBytes += taken;
     if (this.#bodyBytes === body.length) {
       this.#body = undefined;

@@ -12,6 +12,7 @@ import {
   releaseOf,
   WireReader,
 } from '../../protocol/index.ts';
+import { AnswerBodies } from './answerBodies.ts';
 import { AnswerFramer } from './answerFramer.ts';
 import { openBrokerSocket } from './brokerSocket.ts';
 import { type ConnectStage, explainConnectFailure, isSaslRefusal } from './connectFailure.ts';
@@ -32,6 +33,7 @@ export class BrokerConnection {
   readonly address: BrokerAddress;
   readonly #options: ResolvedClientOptions;
   readonly #clock: Clock;
+  readonly #bodies: AnswerBodies;
   readonly #kafkajs: KafkajsConnection;
   #stage: ConnectStage = 'connecting';
   #socket: Socket | undefined;
@@ -39,7 +41,9 @@ export class BrokerConnection {
   #closedBy: TidemarkError | undefined;
   #endOpening: (reason: TidemarkError) => void = () => {};
 
-  constructor(address: BrokerAddress, options: ResolvedClientOptions, clock: Clock) {
+  /** `bodies`: memory for what the broker answers. */
+  constructor(address: BrokerAddress, options: ResolvedClientOptions, clock: Clock, bodies = new AnswerBodies()) {
+    this.#bodies = bodies;
     this.address = address;
     this.#options = options;
     this.#clock = clock;
@@ -148,13 +152,14 @@ export class BrokerConnection {
 
   #openSocket(onConnect: () => void): Socket {
     const queue = this.#kafkajs.requestQueue;
-    const framer = new AnswerFramer((correlationId, payload, size) => {
+    const framer = new AnswerFramer(this.#bodies, (correlationId, payload, size) => {
       queue.fulfillRequest({ correlationId, payload, size });
     });
     const socket = openBrokerSocket({
       ...this.address,
       tls: this.#options.ssl,
       onConnect,
+      room: () => framer.room,
       onBytes: (bytes) => {
         try {
           framer.push(bytes);

@@ -3,6 +3,8 @@ import { partitionName } from '../../../model/index.ts';
 import type { BrokerAddress } from '../../clientOptions.ts';
 import type { FetcherOptions } from '../../driver.ts';
 import { type FetchAnswer, type FetchedPartition, fetchRequest } from '../../protocol/index.ts';
+import type { ByteLease } from '../../records/index.ts';
+import type { AnswerBodies } from './answerBodies.ts';
 import type { BrokerConnection } from './brokerConnection.ts';
 import type { Cluster } from './cluster.ts';
 import { brokerFailure } from './failures.ts';
@@ -17,10 +19,12 @@ const expressWaitMs = 10;
 const expressAfterMs = 5;
 /** Answers without records, in spite of readable offsets and room for them, before the broker is given a rest. */
 const withheldMax = 3;
+const noBytes = Buffer.alloc(0);
 
 export interface ReaderOwner {
   readonly cluster: Cluster;
   readonly limits: FetcherOptions;
+  readonly bodies: AnswerBodies;
   /** The stream could not be read here; it has left the reader. */
   failed(stream: FollowedPartition, failure: Failure): void;
 }
@@ -153,7 +157,7 @@ export class BrokerReader {
   async #exchange(lane: Lane, asked: readonly Asked[], waitMs: number): Promise<FetchAnswer> {
     const { cluster } = this.#owner;
     if (lane.connection?.isOpen !== true) {
-      lane.connection = await cluster.connections.open(this.#address);
+      lane.connection = await cluster.connections.open(this.#address, this.#owner.bodies);
       if (this.#closed) lane.connection.close(new TidemarkError('KAFKA_CLOSED', 'Kafka: the fetcher was closed'));
     }
     const partitions = asked.map(({ stream }) => stream.request());
@@ -168,26 +172,32 @@ export class BrokerReader {
   #distribute(lane: Lane, asked: readonly Asked[], answer: FetchAnswer): FollowedPartition[] {
     const parts = new Map(answer.partitions.map((part) => [`${part.topicId}:${part.partition}`, part]));
     const changed: FollowedPartition[] = [];
+    const lease = this.#owner.bodies.leaseOf(answer.partitions.find(({ bytes }) => bytes.length > 0)?.bytes ?? noBytes);
     let hasRoom = true;
     lane.hot = false;
     for (const { stream, generation } of asked) {
       const part = parts.get(`${stream.topicId}:${stream.partition}`);
       if (stream.answers(generation)) {
         if (part === undefined) this.#leftOut(stream, answer);
-        else if (this.#take(stream, part, hasRoom)) changed.push(stream);
+        else if (this.#take(stream, part, { hasRoom, lease })) changed.push(stream);
       }
       if (part !== undefined && part.bytes.length > 0) {
         hasRoom = false;
         lane.hot = true;
       }
     }
+    lease?.release();
     return changed;
   }
 
   /** `hasRoom`: no partition before this one has used up room of the answer, so an empty part means there is nothing. */
-  #take(stream: FollowedPartition, part: FetchedPartition, hasRoom: boolean): boolean {
+  #take(
+    stream: FollowedPartition,
+    part: FetchedPartition,
+    { hasRoom, lease }: { readonly hasRoom: boolean; readonly lease: ByteLease | undefined },
+  ): boolean {
     const { batchBytesMax } = this.#owner.limits;
-    const verdict = judgeAnswer(stream, part, { batchBytesMax, hasRoom });
+    const verdict = judgeAnswer(stream, part, { batchBytesMax, hasRoom, lease });
     switch (verdict.kind) {
       case 'records':
         stream.learn(part);

@@ -13,7 +13,9 @@ export interface BrokerSocketRequest {
   readonly port: number;
   readonly tls: KafkaTlsOptions | undefined;
   readonly onConnect: () => void;
-  /** The bytes are only valid during the call. */
+  /** Where to read to next, undefined: into the socket's own buffer. */
+  readonly room: () => Buffer | undefined;
+  /** The bytes are only valid during the call, unless they were read into a `room`. */
   readonly onBytes: (bytes: Buffer) => void;
 }
 
@@ -21,9 +23,10 @@ export interface BrokerSocketRequest {
  * A TCP or TLS socket that reads into one buffer, reused for every read: `onBytes` is called in place of `data`
  * events.
  */
-export function openBrokerSocket({ host, port, tls, onConnect, onBytes }: BrokerSocketRequest): Socket {
+export function openBrokerSocket({ host, port, tls, onConnect, room, onBytes }: BrokerSocketRequest): Socket {
+  const own = Buffer.allocUnsafeSlow(readBytes);
   const onread = {
-    buffer: Buffer.allocUnsafeSlow(readBytes),
+    buffer: () => room() ?? own,
     callback: (count: number, buffer: Uint8Array) => {
       onBytes(Buffer.from(buffer.buffer, buffer.byteOffset, count));
       return true;

@@ -1,6 +1,7 @@
 import type { TidemarkError } from '../../../errors.ts';
 import type { Clock } from '../../../platform/index.ts';
 import { addressText, type BrokerAddress, type ResolvedClientOptions } from '../../clientOptions.ts';
+import type { AnswerBodies } from './answerBodies.ts';
 import { BrokerConnection } from './brokerConnection.ts';
 
 /**
@@ -20,10 +21,10 @@ export class Connections {
     this.#clock = clock;
   }
 
-  /** A connection of one's own. Whoever opened it closes it. */
-  async open(address: BrokerAddress): Promise<BrokerConnection> {
+  /** A connection of one's own; `bodies`: memory for its answers. Whoever opened it closes it. */
+  async open(address: BrokerAddress, bodies?: AnswerBodies): Promise<BrokerConnection> {
     if (this.#closedBy !== undefined) throw this.#closedBy;
-    const connection = new BrokerConnection(address, this.#options, this.#clock);
+    const connection = new BrokerConnection(address, this.#options, this.#clock, bodies);
     this.#forgetEnded();
     this.#open.add(connection);
     await connection.open();

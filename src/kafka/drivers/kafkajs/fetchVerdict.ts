@@ -1,7 +1,7 @@
 import { isTidemarkError, messageOf, TidemarkError } from '../../../errors.ts';
 import { partitionName, type RecordChunk, type TopicPartition } from '../../../model/index.ts';
 import { brokerErrorCodes, brokerErrorKind, type FetchedPartition } from '../../protocol/index.ts';
-import { chunkOf } from '../../records/index.ts';
+import { type ByteLease, chunkOf } from '../../records/index.ts';
 import { brokerFailure } from './failures.ts';
 
 /** What is done about a failure. */
@@ -32,8 +32,8 @@ export interface ReadPosition extends TopicPartition {
 
 /** A batch that claims to be larger cannot be one: no broker stores it. */
 const batchBytesBelievable = 1024 * 1024 * 1024;
-/** An answer keeps all its bytes in memory as long as one chunk of it lives: smaller shares are copied out. */
-const shareKept = 1 / 8;
+/** An answer keeps all its memory as long as one chunk of it lives: smaller shares of that are copied out. */
+const shareKept = 1 / 16;
 const answerBytesSmall = 64 * 1024;
 
 /**
@@ -43,19 +43,21 @@ const answerBytesSmall = 64 * 1024;
 export function judgeAnswer(
   position: ReadPosition,
   answer: FetchedPartition,
-  limits: { readonly batchBytesMax: number; readonly hasRoom: boolean },
+  limits: { readonly batchBytesMax: number; readonly hasRoom: boolean; readonly lease?: ByteLease | undefined },
 ): Verdict {
   if (answer.errorCode !== brokerErrorCodes.NONE) return judgeError(position, answer.errorCode);
   if (answer.diverging !== undefined) return { kind: 'final', error: truncated(position, answer.diverging) };
   if (answer.bytes.length === 0) return { kind: 'nothing' };
+  const bytes = ownShare(answer.bytes);
   try {
     const chunk = chunkOf({
       topic: position.topic,
       partition: position.partition,
-      bytes: ownShare(answer.bytes),
+      bytes,
       fromOffset: position.fetchedUntil,
       abortedTransactions: answer.abortedTransactions,
       batchBytesMax: limits.batchBytesMax,
+      lease: bytes === answer.bytes ? limits.lease : undefined,
     });
     if (chunk !== undefined) return { kind: 'records', chunk };
     return limits.hasRoom ? judgeCutBatch(position, answer.bytes) : { kind: 'nothing' };

@@ -4,6 +4,7 @@ import { partitionName } from '../../../model/index.ts';
 import { backoffMs } from '../../../platform/index.ts';
 import { addressText, type BrokerAddress } from '../../clientOptions.ts';
 import type { Fetcher, FetcherOptions, FollowStart, PartitionStream } from '../../driver.ts';
+import { AnswerBodies } from './answerBodies.ts';
 import { BrokerReader, failureOf, type ReaderOwner } from './brokerReader.ts';
 import { type Cluster, doubtMs, retryBaseMs, retryCapMs } from './cluster.ts';
 import { topicRecreated } from './failures.ts';
@@ -25,6 +26,7 @@ const defaults: FetcherOptions = {
 export class KafkajsFetcher implements Fetcher, StreamOwner, ReaderOwner {
   readonly cluster: Cluster;
   readonly limits: FetcherOptions;
+  readonly bodies = new AnswerBodies();
   readonly #onClose: () => void;
   readonly #ending = new AbortController();
   readonly #streams = new Set<FollowedPartition>();

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { AnswerBodies } from '../../../../../src/kafka/drivers/kafkajs/answerBodies.ts';
 import { AnswerFramer, NotKafkaError } from '../../../../../src/kafka/drivers/kafkajs/answerFramer.ts';
 
 interface Answer {
@@ -27,7 +28,9 @@ describe('the framer of answers', () => {
     fc.assert(
       fc.property(answers, fc.array(fc.integer({ min: 1, max: 400 }), { minLength: 1 }), (sent, cuts) => {
         const found: Answer[] = [];
-        const framer = new AnswerFramer((correlationId, payload) => found.push({ correlationId, payload }));
+        const framer = new AnswerFramer(new AnswerBodies(), (correlationId, payload) =>
+          found.push({ correlationId, payload }),
+        );
         const bytes = Buffer.concat(sent.map(framed));
         const reused = Buffer.alloc(400);
         for (let at = 0, turn = 0; at < bytes.length; turn += 1) {
@@ -49,16 +52,35 @@ describe('the framer of answers', () => {
     ['a size without a correlation id', '00000003000000', 'unknown'],
     ['a first answer of 1 GiB', '4000000000000000', 'unknown'],
   ])('refuses %s', (_, hex, speaks) => {
-    const framer = new AnswerFramer(() => {
+    const framer = new AnswerFramer(new AnswerBodies(), () => {
       throw new Error('there is no answer');
     });
     expect(() => framer.push(Buffer.from(hex, 'hex'))).toThrow(expect.objectContaining({ speaks }));
-    expect(() => new AnswerFramer(() => {}).push(Buffer.from(hex, 'hex'))).toThrow(NotKafkaError);
+    expect(() => new AnswerFramer(new AnswerBodies(), () => {}).push(Buffer.from(hex, 'hex'))).toThrow(NotKafkaError);
   });
 
   test('accepts large answers once it has seen one', () => {
-    const framer = new AnswerFramer(() => {});
+    const framer = new AnswerFramer(new AnswerBodies(), () => {});
     framer.push(framed({ correlationId: 1, payload: Buffer.alloc(10) }));
     expect(() => framer.push(Buffer.from('0200000000000002', 'hex'))).not.toThrow();
+  });
+
+  test('offers the place of a large answer, and takes what is read there without copying it', () => {
+    const found: Answer[] = [];
+    const framer = new AnswerFramer(new AnswerBodies(), (correlationId, payload) =>
+      found.push({ correlationId, payload }),
+    );
+    const sent = { correlationId: 7, payload: Buffer.from(Array.from({ length: 200_000 }, (_, index) => index % 251)) };
+    const bytes = framed(sent);
+    expect(framer.room).toBeUndefined();
+    framer.push(bytes.subarray(0, 1_000));
+    let at = 1_000;
+    for (let room = framer.room; room !== undefined; room = framer.room) {
+      const length = bytes.copy(room, 0, at, at + 70_000);
+      framer.push(room.subarray(0, length));
+      at += length;
+    }
+    framer.push(Buffer.concat([bytes.subarray(at), framed({ ...sent, payload: Buffer.from('next') })]));
+    expect(found).toEqual([sent, { ...sent, payload: Buffer.from('next') }]);
   });
 });
