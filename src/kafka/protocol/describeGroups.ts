@@ -8,7 +8,7 @@ export interface DescribeGroupAnswer extends BrokerAnswer {
   /** `Stable`, `PreparingRebalance`, `CompletingRebalance`, `Empty` or `Dead`; a group of KIP-848 is `Dead` here. */
   readonly state: string;
   /** The assignment is empty while the group is not stable. */
-  readonly members: readonly { readonly memberId: string; readonly assignment: Buffer }[];
+  readonly members: readonly { readonly memberId: string; readonly clientId: string; readonly assignment: Buffer }[];
 }
 
 /** A group of the classic protocol as its coordinator has it. */
@@ -34,12 +34,12 @@ export function describeGroupRequest(groupId: string): BrokerRequest<DescribeGro
         const members = element.array((member) => {
           const memberId = member.string();
           member.nullableString(); // static member
-          member.string(); // client id
+          const clientId = member.string();
           member.string(); // client host
           member.nullableBytes(); // metadata
           const assignment = member.nullableBytes() ?? Buffer.alloc(0);
           member.taggedFields();
-          return { memberId, assignment };
+          return { memberId, clientId, assignment };
         });
         element.int32(); // authorized operations
         element.taggedFields();

@@ -1,6 +1,7 @@
 export { type ApiRange, apiVersionsRequest, missingApis, releaseOf, requiredApis } from './apiVersions.ts';
 export { brokerErrorCodes, brokerErrorKind } from './brokerErrors.ts';
 export type { ApiVersion, BrokerAnswer, BrokerRequest } from './brokerRequest.ts';
+export { type ConsumerGroupAnswer, consumerGroupDescribeRequest } from './consumerGroupDescribe.ts';
 export {
   type ConsumerSubscription,
   decodeConsumerAssignment,

@@ -25,6 +25,7 @@ export function sharingTests(suite: MembershipSuite): void {
         await party.settled(members, { [topic]: 6 });
       }
       assert.ok(members.every(({ losses }) => losses.length === 0));
+      if (environment.isSticky === false) return;
       const first = members[0]?.heard.filter((call) => call.startsWith('assigned')) ?? [];
       assert.equal(first.length, 1, `the first member only gives up: ${members[0]?.heard.join('; ')}`);
     }));

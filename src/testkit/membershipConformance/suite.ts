@@ -14,6 +14,8 @@ export interface MembershipEnvironment {
     readonly heartbeatIntervalMs: number;
     readonly metadataRefreshMs: number;
   };
+  /** Whether a rebalance moves no more partitions than it must. Default true; no client's round robin does. */
+  readonly isSticky?: boolean;
   /** A process with a connected driver of its own. */
   newProcess(): Promise<MemberProcess>;
   /** Makes a topic of this name; resolves when every broker knows it. */

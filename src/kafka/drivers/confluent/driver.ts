@@ -14,9 +14,10 @@ import { ConfluentClient } from './client.ts';
 import { closedError } from './failures.ts';
 import { ConfluentFetcher } from './fetcher.ts';
 import { GroupCommitter } from './groupCommitter.ts';
-import { LeaderEpochs } from './leaderEpochs.ts';
 import { describedTopics, groupOffsets, offsetsAtTimestamp, partitionBounds, topicNames } from './lookups.ts';
+import { ConfluentMembership } from './membership.ts';
 import type { Library } from './nativeTypes.ts';
+import { OwnRequests } from './ownRequests.ts';
 
 /** The port on librdkafka. States: new → connecting → connected, and from each of them closed. */
 export class ConfluentDriver implements KafkaDriver {
@@ -26,15 +27,16 @@ export class ConfluentDriver implements KafkaDriver {
     membership: { protocols: ['consumer', 'cooperative', 'eager'], staticMembership: true, awaitsRevocation: true },
   } as const;
   readonly #client: ConfluentClient;
-  readonly #epochs: LeaderEpochs;
+  readonly #requests: OwnRequests;
   readonly #fetchers = new Set<ConfluentFetcher>();
+  readonly #memberships = new Set<ConfluentMembership>();
   readonly #committers = new Map<string, GroupCommitter>();
   #state: 'new' | 'connecting' | 'connected' | 'closed' = 'new';
   #closing: Promise<unknown> = Promise.resolve();
 
   constructor(library: Library, options: ResolvedClientOptions, clock: Clock = systemClock) {
     this.#client = new ConfluentClient(library, options, clock);
-    this.#epochs = new LeaderEpochs(options, clock);
+    this.#requests = new OwnRequests(options, clock);
   }
 
   async connect(): Promise<void> {
@@ -55,9 +57,10 @@ export class ConfluentDriver implements KafkaDriver {
     if (this.#state !== 'closed') {
       this.#state = 'closed';
       const reason = closedError('the driver was closed');
-      this.#epochs.close(reason);
+      this.#requests.close(reason);
       this.#closing = Promise.all([
         ...[...this.#fetchers].map((fetcher) => fetcher.end(reason)),
+        ...[...this.#memberships].map((membership) => membership.abandon(reason)),
         this.#client.close(reason),
         ...[...this.#committers.values()].map((committer) => committer.close()),
       ]);
@@ -92,7 +95,7 @@ export class ConfluentDriver implements KafkaDriver {
     partitions: readonly (TopicPartition & { readonly leaderEpoch: number })[],
   ): Promise<readonly (EpochEndOffset | undefined)[]> {
     this.#checkConnected();
-    return this.#epochs.ends(partitions);
+    return this.#requests.epochEnds(partitions);
   }
 
   async committedOffsets(groupId: string, topics: readonly string[]): Promise<readonly CommittedOffset[]> {
@@ -110,13 +113,24 @@ export class ConfluentDriver implements KafkaDriver {
 
   openFetcher(options: Partial<FetcherOptions> = {}): Fetcher {
     this.#checkConnected();
-    const fetcher = new ConfluentFetcher(this.#client, this.#epochs, options, () => this.#fetchers.delete(fetcher));
+    const fetcher = new ConfluentFetcher(this.#client, this.#requests, options, () => this.#fetchers.delete(fetcher));
     this.#fetchers.add(fetcher);
     return fetcher;
   }
 
-  openMembership(_options: MembershipOptions, _listener: MembershipListener): GroupMembership {
-    throw closedError('no membership yet');
+  openMembership(options: MembershipOptions, listener: MembershipListener): GroupMembership {
+    this.#checkConnected();
+    const [usual] = this.capabilities.membership.protocols;
+    const membership = new ConfluentMembership(
+      this.#client,
+      this.#requests,
+      options.protocol ?? usual,
+      options,
+      listener,
+      () => this.#memberships.delete(membership),
+    );
+    this.#memberships.add(membership);
+    return membership;
   }
 
   #checkConnected(): void {

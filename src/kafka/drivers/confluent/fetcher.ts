@@ -9,7 +9,7 @@ import { ConsumerLoop } from './consumerLoop.ts';
 import { codeOf, libraryFailure, localCodes } from './failures.ts';
 import type { FetcherCore } from './fetcherParts.ts';
 import { Handle } from './handle.ts';
-import type { LeaderEpochs } from './leaderEpochs.ts';
+import type { OwnRequests } from './ownRequests.ts';
 import { Reading } from './reading.ts';
 import { readerSettings } from './settings.ts';
 import { Survey } from './survey.ts';
@@ -47,11 +47,11 @@ export class ConfluentFetcher implements Fetcher, StreamOwner, FetcherCore {
   #running: Promise<void> = Promise.resolve();
   damage: unknown;
 
-  constructor(client: ConfluentClient, epochs: LeaderEpochs, options: Partial<FetcherOptions>, onClose: () => void) {
+  constructor(client: ConfluentClient, requests: OwnRequests, options: Partial<FetcherOptions>, onClose: () => void) {
     this.client = client;
     this.limits = { ...defaults, ...options };
     this.#onClose = onClose;
-    this.#survey = new Survey(this, epochs);
+    this.#survey = new Survey(this, requests);
     this.#confirmation = new Confirmation(this);
     this.#running = this.#open();
   }

@@ -39,6 +39,7 @@ export interface NativeConsumer {
   /** Everything below `offset` was delivered or holds nothing to deliver, and nothing follows for now. */
   on(event: 'partition.eof', listener: (end: NativePartition & { readonly offset: number }) => void): this;
   on(event: 'event.error', listener: (error: NativeError) => void): this;
+  on(event: 'event.log', listener: (line: { readonly fac: string; readonly message: string }) => void): this;
   on(
     event: 'offset.commit',
     listener: (error: NativeError | null | undefined, offsets: readonly NativePartition[]) => void,
@@ -81,17 +82,7 @@ export interface NativeTopic {
   readonly partitions: readonly { readonly partition: number; readonly leader: { readonly id: number } | null }[];
 }
 
-export interface NativeGroup {
-  readonly groupId: string;
-  readonly error?: NativeError;
-  readonly members: readonly {
-    readonly clientId: string;
-    readonly memberId: string;
-    readonly groupInstanceId?: string | null;
-    readonly assignment: { readonly topicPartitions: readonly NativePartition[] };
-  }[];
-}
-
+/** `describeGroups` is not among them: it ends the process where the answer is an error. */
 export interface NativeAdmin {
   describeTopics(
     topics: readonly string[],
@@ -108,11 +99,6 @@ export interface NativeAdmin {
     groups: readonly { readonly groupId: string }[],
     options: { readonly timeout: number; readonly requireStableOffsets: boolean },
     done: Done<readonly { readonly error?: NativeError; readonly partitions: readonly NativeOffset[] }[]>,
-  ): void;
-  describeGroups(
-    groups: readonly string[],
-    options: { readonly timeout: number },
-    done: Done<{ readonly groups: readonly NativeGroup[] }>,
   ): void;
 }
 

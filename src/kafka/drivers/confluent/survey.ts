@@ -4,8 +4,8 @@ import { type Failure, judgeOutOfRange } from '../../reading/index.ts';
 import { codeOf, libraryFailure } from './failures.ts';
 import type { FetcherCore } from './fetcherParts.ts';
 import { identityFailure } from './identity.ts';
-import type { LeaderEpochs } from './leaderEpochs.ts';
 import { knownBounds, knownTopics } from './lookups.ts';
+import type { OwnRequests } from './ownRequests.ts';
 import { nothingComes, type Reading } from './reading.ts';
 
 /** How old bounds may be. */
@@ -24,14 +24,14 @@ const stallsMax = 2;
  */
 export class Survey {
   readonly #fetcher: FetcherCore;
-  readonly #epochs: LeaderEpochs;
+  readonly #requests: OwnRequests;
   #isRunning = false;
   #isWanted = false;
   #hurry = () => {};
 
-  constructor(fetcher: FetcherCore, epochs: LeaderEpochs) {
+  constructor(fetcher: FetcherCore, requests: OwnRequests) {
     this.#fetcher = fetcher;
-    this.#epochs = epochs;
+    this.#requests = requests;
   }
 
   /** Looks soon, and from now on for as long as there are streams. */
@@ -126,7 +126,7 @@ export class Survey {
       const error = new Error(`Offset ${position.fetchedUntil} of ${partitionName(position)} is in doubt`);
       const { topic, partition } = position;
       const failure = await judgeOutOfRange(position, error, bounds, async (leaderEpoch) => {
-        const [end] = await this.#epochs.ends([{ topic, partition, leaderEpoch }]);
+        const [end] = await this.#requests.epochEnds([{ topic, partition, leaderEpoch }]);
         return end;
       });
       if (failure.kind === 'final' || isOutside) return failure;

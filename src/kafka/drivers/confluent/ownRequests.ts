@@ -7,11 +7,15 @@ import { Cluster } from '../kafkajs/cluster.ts';
 import { leaderEpochEnds } from '../kafkajs/leaderRequests.ts';
 
 /**
- * Where leader epochs end (OffsetForLeaderEpoch). The library asks that only for itself and has no call for it; without it
- * nobody notices that a log was truncated below a stored position. So it is asked by a request of our own, on a connection
- * that is made when it is first needed.
+ * Requests that the library has no call for, or none that a process survives, made on connections of our own, which are opened
+ * when they are first needed:
+ *
+ * - where a leader epoch ends (OffsetForLeaderEpoch): without it nobody notices that a log was truncated below a stored
+ *   position; the library asks it only for itself,
+ * - what a coordinator has for a member of a group: the library's `describeGroups` reads a null pointer when the answer
+ *   about a group is an error.
  */
-export class LeaderEpochs {
+export class OwnRequests {
   readonly #cluster: Cluster;
   #connected: Promise<void> | undefined;
 
@@ -19,16 +23,20 @@ export class LeaderEpochs {
     this.#cluster = new Cluster(options, clock);
   }
 
-  async ends(
+  /** Ends of leader epochs in the order asked. */
+  async epochEnds(
     queries: readonly (TopicPartition & { readonly leaderEpoch: number })[],
   ): Promise<readonly (EpochEndOffset | undefined)[]> {
-    if (queries.length === 0) return [];
+    return queries.length === 0 ? [] : leaderEpochEnds(await this.connected(), queries);
+  }
+
+  async connected(): Promise<Cluster> {
     this.#connected ??= this.#cluster.bootstrap().catch((error) => {
       this.#connected = undefined;
       throw error;
     });
     await this.#connected;
-    return leaderEpochEnds(this.#cluster, queries);
+    return this.#cluster;
   }
 
   close(reason: TidemarkError): void {

@@ -1,0 +1,57 @@
+import { messageOf, TidemarkError } from '../../../errors.ts';
+import type { MembershipOptions } from '../../membership.ts';
+import { topicsMissing } from '../../reading/index.ts';
+import type { ConfluentClient } from './client.ts';
+import { knownTopics, topicNames } from './lookups.ts';
+
+/**
+ * The topics a membership is subscribed to. A pattern is resolved here: the library has patterns too, of POSIX kind, which
+ * do not mean what the same text means in JavaScript.
+ */
+export class Subscription {
+  readonly #client: ConfluentClient;
+  readonly #names: readonly string[] | undefined;
+  readonly #pattern: RegExp | undefined;
+  /**
+   * Every topic that ever matched. One that was deleted stays: a broker that lags behind must not take partitions from
+   * everybody, and of a deleted topic whoever reads it has to speak.
+   */
+  readonly #matched = new Set<string>();
+
+  /** Throws CONFIG_INVALID for a pattern that is none. */
+  constructor(client: ConfluentClient, subscription: MembershipOptions['subscription']) {
+    this.#client = client;
+    if ('topics' in subscription) this.#names = [...new Set(subscription.topics)].sort();
+    else this.#pattern = wholeName(subscription.pattern);
+  }
+
+  get isPattern(): boolean {
+    return this.#pattern !== undefined;
+  }
+
+  /** The names now. Rejects with KAFKA_TOPIC_MISSING where a named one does not exist. */
+  async names(): Promise<readonly string[]> {
+    const names = this.#names;
+    if (names === undefined) {
+      for (const topic of await topicNames(this.#client)) if (this.#pattern?.test(topic)) this.#matched.add(topic);
+      return [...this.#matched].sort();
+    }
+    await this.#client.retrying(async () => {
+      const known = await knownTopics(this.#client, names);
+      const missing = names.filter((topic) => !known.has(topic));
+      if (missing.length > 0) throw topicsMissing(missing);
+    });
+    return names;
+  }
+}
+
+function wholeName(pattern: string): RegExp {
+  try {
+    return new RegExp(`^(?:${pattern})$`);
+  } catch (error) {
+    throw new TidemarkError('CONFIG_INVALID', `the pattern of topics cannot be used: ${messageOf(error)}`, {
+      path: 'source.topicPattern',
+      cause: error,
+    });
+  }
+}
