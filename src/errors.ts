@@ -64,6 +64,19 @@ export const errorCodes = {
   TRANSFORM_TIMED_OUT: 'the transform did not settle in time',
   TRANSFORM_RESULT_INVALID: 'the transform returned something that is not a row',
 
+  // write-ahead log
+  WAL_LOCKED: 'another process has the directory of the write-ahead log open',
+  WAL_CORRUPT: 'the write-ahead log is damaged otherwise than by a torn tail',
+  WAL_SEGMENT_MISSING: 'entries of the write-ahead log are missing between its segments or at an end',
+  WAL_SEGMENT_FOREIGN: 'a segment belongs to another write-ahead log',
+  WAL_VERSION_UNSUPPORTED: 'the write-ahead log was written by another version of tidemark',
+  WAL_READ_FAILED: 'the directory or a file of the write-ahead log cannot be read',
+  WAL_WRITE_FAILED: 'a write or an fsync of the write-ahead log failed: this writer has ended',
+  WAL_FULL: 'the disk of the write-ahead log has no room',
+  WAL_ENTRY_TOO_LARGE: 'an entry is larger than the limit of the write-ahead log',
+  WAL_ENTRY_GONE: 'the write-ahead log does not hold the entry, or holds it no more',
+  WAL_CLOSED: 'the write-ahead log was closed',
+
   // life cycle
   STOP_DEADLINE_MISSED: 'the pipeline did not stop within its deadline',
   HTTP_LISTEN_FAILED: 'the address for health and metrics cannot be listened on',
@@ -85,6 +98,8 @@ export interface ErrorFacts {
   readonly untilOffset?: bigint;
   /** Path of a file or of an option. */
   readonly path?: string;
+  /** Place in the file `path`. */
+  readonly byteOffset?: number;
   /** The way out, as an imperative sentence. */
   readonly hint?: string;
   /** The code another system gave: Kafka's error name, PostgreSQL's SQLSTATE, errno. */
@@ -101,6 +116,7 @@ export class TidemarkError extends Error {
   readonly fromOffset: bigint | undefined;
   readonly untilOffset: bigint | undefined;
   readonly path: string | undefined;
+  readonly byteOffset: number | undefined;
   readonly hint: string | undefined;
   readonly foreignCode: string | undefined;
 
@@ -115,6 +131,7 @@ export class TidemarkError extends Error {
     this.fromOffset = facts.fromOffset;
     this.untilOffset = facts.untilOffset;
     this.path = facts.path;
+    this.byteOffset = facts.byteOffset;
     this.hint = facts.hint;
     this.foreignCode = facts.foreignCode;
   }
@@ -122,7 +139,7 @@ export class TidemarkError extends Error {
   /** JSON with offsets as decimal strings, absent facts left out. */
   toJSON(): Record<string, unknown> {
     const json: Record<string, unknown> = { code: this.code, message: this.message, retriable: this.retriable };
-    for (const key of ['topic', 'partition', 'path', 'hint', 'foreignCode'] as const) {
+    for (const key of ['topic', 'partition', 'path', 'byteOffset', 'hint', 'foreignCode'] as const) {
       if (this[key] !== undefined) json[key] = this[key];
     }
     for (const key of ['offset', 'fromOffset', 'untilOffset'] as const) {

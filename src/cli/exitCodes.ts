@@ -22,7 +22,7 @@ export const exitMeanings: Readonly<Record<ExitName, string>> = {
   usage: 'the command line or a configuration file is wrong: starting again changes nothing',
   fenced: 'another process owns a partition (with --no-standby)',
   dataLoss: 'records are lost or not the ones on record, and that was not accepted',
-  checkFailed: 'a check failed: the lag is over its threshold',
+  checkFailed: 'a check failed: the lag is over its threshold, or a write-ahead log is damaged',
   forcedByInterrupt: 'ended at once by a second signal, SIGINT',
   forcedByTermination: 'ended at once by a second signal, SIGTERM',
 };
@@ -86,6 +86,19 @@ const exitOfCode: Readonly<Record<ErrorCode, ExitName>> = {
   TRANSFORM_FAILED: 'failed',
   TRANSFORM_TIMED_OUT: 'failed',
   TRANSFORM_RESULT_INVALID: 'failed',
+
+  WAL_LOCKED: 'failed',
+  WAL_VERSION_UNSUPPORTED: 'failed',
+  WAL_READ_FAILED: 'failed',
+  WAL_WRITE_FAILED: 'failed',
+  WAL_FULL: 'failed',
+  WAL_ENTRY_TOO_LARGE: 'failed',
+  WAL_ENTRY_GONE: 'failed',
+  WAL_CLOSED: 'failed',
+
+  WAL_CORRUPT: 'dataLoss',
+  WAL_SEGMENT_MISSING: 'dataLoss',
+  WAL_SEGMENT_FOREIGN: 'dataLoss',
 
   STOP_DEADLINE_MISSED: 'failed',
   HTTP_LISTEN_FAILED: 'failed',

@@ -5,6 +5,9 @@ import { addConfigExplain } from './commands/configExplain.ts';
 import { addConfigSchema } from './commands/configSchema.ts';
 import { addOffsetsLag } from './commands/offsetsLag.ts';
 import { addRun } from './commands/run.ts';
+import { addWalInspect } from './commands/walInspect.ts';
+import { addWalRepair } from './commands/walRepair.ts';
+import { addWalVerify } from './commands/walVerify.ts';
 import { errorText } from './errorOutput.ts';
 import { type ExitCode, exitCodeOf, exitCodes } from './exitCodes.ts';
 import type { CliHost, CommandContext } from './host.ts';
@@ -35,6 +38,11 @@ Exit codes: 0 done, 1 failed, 2 usage or config, 3 fenced, 4 data loss, 5 check 
   const offsets = program.command('offsets').summary('look at the offsets of a pipeline');
   offsets.description('Looks at the offsets of a pipeline, whether it runs or not.');
   addOffsetsLag(offsets, context);
+  const wal = program.command('wal').summary('look at a write-ahead log, and save what is good of a damaged one');
+  wal.description('Looks at the write-ahead log of a directory, whether it is in use or not, damaged or not.');
+  addWalInspect(wal, context);
+  addWalVerify(wal, context);
+  addWalRepair(wal, context);
   for (const command of withSubcommands(program)) {
     command.exitOverride().configureOutput({
       writeOut: (text) => context.out(text),

@@ -7,6 +7,7 @@ export const mayImport: Readonly<Record<string, readonly string[]>> = {
   model: ['errors.ts'],
   platform: ['errors.ts', 'model'],
   telemetry: ['errors.ts', 'model'],
+  wal: ['errors.ts', 'platform'],
   kafka: ['errors.ts', 'model', 'platform', 'telemetry'],
   offsets: ['errors.ts', 'model', 'platform', 'telemetry', 'kafka'],
   sinks: ['errors.ts', 'model', 'platform', 'telemetry', 'kafka', 'offsets'],
@@ -16,7 +17,7 @@ export const mayImport: Readonly<Record<string, readonly string[]>> = {
   'index.ts': ['errors.ts', 'model', 'telemetry', 'offsets', 'sinks', 'scheduler', 'direct', 'pipeline'],
   config: ['errors.ts', 'model', 'platform', 'pipeline'],
   daemon: ['errors.ts', 'model', 'platform', 'telemetry', 'offsets', 'pipeline', 'config'],
-  cli: ['errors.ts', 'model', 'platform', 'kafka', 'offsets', 'sinks', 'pipeline', 'config', 'daemon'],
+  cli: ['errors.ts', 'model', 'platform', 'wal', 'kafka', 'offsets', 'sinks', 'pipeline', 'config', 'daemon'],
   testkit: [
     'errors.ts',
     'model',

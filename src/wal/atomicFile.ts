@@ -1,0 +1,33 @@
+import { join } from 'node:path';
+import type { DurableFiles } from '../platform/index.ts';
+
+/** Names of files that are being made; what is left of them is removed when the log is opened. */
+export const temporarySuffix = '.tmp';
+
+/**
+ * Makes a file with all of its bytes, durably, or not at all: under another name first, then renamed. Rejects with the
+ * system's error; what was begun is removed as far as that goes.
+ */
+export async function makeFile(
+  files: DurableFiles,
+  dir: string,
+  name: string,
+  parts: readonly Uint8Array[],
+): Promise<void> {
+  const temporary = join(dir, `${name}${temporarySuffix}`);
+  try {
+    const file = await files.open(temporary, 'create');
+    try {
+      await file.write(parts, 0);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await files.rename(temporary, join(dir, name));
+  } catch (error) {
+    // It may not even be there; the error that counts is the first one.
+    await files.remove(temporary).catch(() => {});
+    throw error;
+  }
+  await files.syncDirectory(dir);
+}

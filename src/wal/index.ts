@@ -1,0 +1,12 @@
+export type { Damage } from './damage.ts';
+export { type Inspection, inspectWal } from './inspection.ts';
+export type { LockHolder } from './lock.ts';
+export { type SyncFacts, WriteAheadLog } from './log.ts';
+export { openWal, type WalOptions, type WalSurroundings, walDefaults } from './open.ts';
+export type { Entry } from './reading.ts';
+export type { RecoveryReport } from './recovery.ts';
+export { type RepairReport, repairWal } from './repair.ts';
+export type { EntryPlace } from './segmentFile.ts';
+export type { IndexRange, TornTail } from './segmentWalk.ts';
+export { stateFileOf } from './state.ts';
+export type { SurveyedSegment } from './survey.ts';
