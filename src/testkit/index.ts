@@ -1,3 +1,39 @@
+// The ports that the suites are about, for those who implement them.
+export type {
+  CommittedOffset,
+  DriverCapabilities,
+  DriverDefinition,
+  EpochEndOffset,
+  Fetcher,
+  FetcherOptions,
+  FollowStart,
+  GroupMembership,
+  GroupProtocol,
+  KafkaDriver,
+  MembershipCapabilities,
+  MembershipListener,
+  MembershipLoss,
+  MembershipOptions,
+  PartitionStream,
+  TopicDescription,
+} from '../kafka/index.ts';
+export type { PartitionBounds, RecordChunk, RecordCursor, TopicPartition } from '../model/index.ts';
+export type {
+  ClaimOutcome,
+  ClaimRequest,
+  CommittedRange,
+  Control,
+  FirstPosition,
+  HeldClaim,
+  OffsetStore,
+  OwnerStatus,
+  PartitionState,
+  RangeCommit,
+  StoreCapabilities,
+  StoredOffset,
+} from '../offsets/index.ts';
+export type { Clock, ProcessIdentity } from '../platform/index.ts';
+export type { Row, Sink, SinkContext, SinkDefinition, SinkTransaction } from '../sinks/index.ts';
 export { pack, type TestCodec, testCodecs } from './codecPackers.ts';
 export {
   type DriverEnvironment,

@@ -11,7 +11,7 @@ export function memoryMembershipEnvironment(protocol: GroupProtocol, awaitsRevoc
     await driver.connect();
     return driver;
   };
-  const times = { sessionTimeoutMs: 2_000, heartbeatIntervalMs: 50, metadataRefreshMs: 100 };
+  const times = { sessionTimeoutMs: 4_000, heartbeatIntervalMs: 50, metadataRefreshMs: 100 };
   return {
     capabilities: { protocols: ['eager', 'cooperative', 'consumer'], staticMembership: true, awaitsRevocation },
     options: { protocol, ...times },
