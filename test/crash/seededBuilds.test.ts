@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { removeCompareAndSet } from './seededLedger.ts';
 import { sharedSetting } from './setting.ts';
 import type { Trial } from './trial.ts';
 
@@ -39,19 +40,6 @@ describe('a build that breaks the promise is found out by the checker', () => {
     expect((await trial.violations()).map(({ kind }) => kind)).toContain('rowDuplicated');
   });
 });
-
-/** The procedure of the ledger, with an UPDATE that no longer looks at what it changes, nor at the history. */
-async function removeCompareAndSet(trial: Trial): Promise<void> {
-  const [found] = await trial.sql<{ definition: string }>(
-    `SELECT pg_get_functiondef('ledger.commit_range'::regproc) AS definition`,
-  );
-  const definition = found?.definition ?? '';
-  const blind = definition.replace('AND o.next_offset = p_from AND o.claim = p_claim', '');
-  const without = blind.replace('OR v_end_incarnation = v_incarnation AND v_end <> p_from', '');
-  expect(blind).not.toBe(definition);
-  expect(without).not.toBe(blind);
-  await trial.sql(without);
-}
 
 /** One process stops with a transaction about to be committed, another takes over and finishes, the first wakes up. */
 async function sleepPastTakeOver(trial: Trial, seeded?: 'ledgerOutside'): Promise<void> {

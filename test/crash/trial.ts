@@ -2,7 +2,14 @@ import assert from 'node:assert/strict';
 import pg from 'pg';
 import { definePipeline, type Pipeline, type PipelineOptions, type Transform } from '../../src/index.ts';
 import { type TestDatabase, waitUntil } from '../services/index.ts';
-import { type Facts, findViolations, summaryOf, type Violation } from './checker.ts';
+import {
+  type Facts,
+  findViolations,
+  type LedgerPosition,
+  type LedgerRange,
+  summaryOf,
+  type Violation,
+} from './checker.ts';
 import { type Input, plainRows, splitRows } from './input.ts';
 import { startWorker, type Worker, type WorkerRun } from './workerProcess.ts';
 
@@ -166,35 +173,43 @@ async function readFacts(sql: Trial['sql'], input: Input, rowsOf: Facts['rowsOf'
       value: String(row.payload),
       serial: BigInt(row.serial ?? -1),
     })),
-    positions: snapshot.positions
-      .map((row) => ({
-        partition: Number(row.partition),
-        nextOffset: BigInt(row.next_offset ?? -1),
-        ownerEpoch: BigInt(row.owner_epoch ?? -1),
-      }))
-      .sort((a, b) => a.partition - b.partition),
-    ranges: snapshot.ranges.map((row) => ({
-      partition: Number(row.partition),
-      seq: BigInt(row.seq ?? -1),
-      incarnation: BigInt(row.incarnation ?? -1),
-      fromOffset: BigInt(row.from_offset ?? -1),
-      untilOffset: BigInt(row.until_offset ?? -1),
-      records: BigInt(row.records ?? -1),
-      produced: BigInt(row.produced ?? -1),
-      rows: BigInt(row.rows ?? -1),
-      dropped: BigInt(row.dropped ?? -1),
-      skipped: BigInt(row.skipped ?? -1),
-      deadLettered: BigInt(row.dead_lettered ?? -1),
-      owner: row.owner ?? null,
-      ownerEpoch: BigInt(row.owner_epoch ?? -1),
-      kind: String(row.kind),
-      reason: row.reason ?? null,
-    })),
+    positions: snapshot.positions.map(positionOf).sort((a, b) => a.partition - b.partition),
+    ranges: snapshot.ranges.map(rangeOf),
   };
 }
 
 /** Columns as text. */
-type Plain = Readonly<Record<string, string | null>>;
+export type Plain = Readonly<Record<string, string | null>>;
+
+/** A row of the ledger's `offsets`. */
+export function positionOf(row: Plain): LedgerPosition {
+  return {
+    partition: Number(row.partition),
+    nextOffset: BigInt(row.next_offset ?? -1),
+    ownerEpoch: BigInt(row.owner_epoch ?? -1),
+  };
+}
+
+/** A row of the ledger's `ranges`. */
+export function rangeOf(row: Plain): LedgerRange {
+  return {
+    partition: Number(row.partition),
+    seq: BigInt(row.seq ?? -1),
+    incarnation: BigInt(row.incarnation ?? -1),
+    fromOffset: BigInt(row.from_offset ?? -1),
+    untilOffset: BigInt(row.until_offset ?? -1),
+    records: BigInt(row.records ?? -1),
+    produced: BigInt(row.produced ?? -1),
+    rows: BigInt(row.rows ?? -1),
+    dropped: BigInt(row.dropped ?? -1),
+    skipped: BigInt(row.skipped ?? -1),
+    deadLettered: BigInt(row.dead_lettered ?? -1),
+    owner: row.owner ?? null,
+    ownerEpoch: BigInt(row.owner_epoch ?? -1),
+    kind: String(row.kind),
+    reason: row.reason ?? null,
+  };
+}
 
 /** One statement, so that rows and ledger are seen at the same instant, also while work goes on. */
 const snapshotQuery = `

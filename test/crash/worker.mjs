@@ -18,6 +18,8 @@ const names = [
   'gapCommitted',
   'degraded',
   'recovered',
+  'groupBalanced',
+  'groupMembershipLost',
   'stateChanged',
 ];
 
@@ -42,7 +44,15 @@ const slowly = async (record) => {
   return { partition: record.partition, record_offset: record.offset, payload: record.text() };
 };
 
-const transforms = { split, slowly };
+/** Stands still once, and everything with it, for longer than the session of a group. */
+let beforeBlock = 100;
+const blocked = (record) => {
+  beforeBlock -= 1;
+  if (beforeBlock === 0) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 6_000);
+  return { partition: record.partition, record_offset: record.offset, payload: record.text() };
+};
+
+const transforms = { split, slowly, blocked };
 let stopping = false;
 let present;
 process.on('SIGTERM', () => {

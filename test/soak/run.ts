@@ -2,6 +2,9 @@
  * npm run soak [-- --minutes N] [--seed N]: two processes of one pipeline on services of their own, with a producer that
  * commits and aborts, while everything that can break is broken at random. The promise is checked all the time.
  * The seed gives the same faults in the same order again, though not at the same instants.
+ *
+ * npm run soak -- --group [--minutes N] [--rate N] [--protocols all|kafkajs:eager,…] [--seed N]: the proof of test/group, up to
+ * four processes of a consumer group on three brokers.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
@@ -19,10 +22,19 @@ import {
 } from '../services/index.ts';
 import { kafkaDriverEnvironment } from '../support/kafkaDriverEnvironment.ts';
 import { pickFault, startInPlace, type Victims } from './faults.ts';
+import { soakGroups } from './groups.ts';
 import { Producer, size } from './producer.ts';
 import { randomness } from './randomness.ts';
 
-const { values } = parseArgs({ options: { minutes: { type: 'string', default: '5' }, seed: { type: 'string' } } });
+const { values } = parseArgs({
+  options: {
+    minutes: { type: 'string', default: '5' },
+    seed: { type: 'string' },
+    group: { type: 'boolean', default: false },
+    rate: { type: 'string', default: '20000' },
+    protocols: { type: 'string', default: 'all' },
+  },
+});
 const minutes = Number(values.minutes);
 const seed = Number(values.seed ?? Date.now() % 1_000_000_000);
 
@@ -39,6 +51,9 @@ async function main(): Promise<number> {
   if (!ok) {
     for (const line of lines) console.error(line);
     return 2;
+  }
+  if (values.group) {
+    return soakGroups({ minutes, seed, recordsPerSecond: Number(values.rate), protocols: values.protocols, say });
   }
   say(`seed ${seed}, ${minutes} minutes`);
   const [kafka, postgres] = await Promise.all([
