@@ -148,6 +148,14 @@ function groupChecks(source: Loose, kafka: Loose): readonly OptionProblem[] {
     });
   }
   const group = mapOf(source.group);
+  const { heartbeatIntervalMs: beat = 3000, sessionTimeoutMs: session = 45_000 } = group;
+  if (typeof beat === 'number' && typeof session === 'number' && beat * 2 > session) {
+    problems.push({
+      keys: ['source', 'group', 'heartbeatIntervalMs'],
+      message: `one lost heartbeat (every ${beat} ms) would end a session of ${session} ms`,
+      allowed: `up to ${Math.floor(session / 2)}, half of source.group.sessionTimeoutMs; a third is usual`,
+    });
+  }
   const isKafkajs = !('createDriver' in kafka) && (kafka.driver ?? 'kafkajs') === 'kafkajs';
   for (const name of isKafkajs ? given(group, groupOptions) : []) {
     if (group[name] === 'eager') continue;

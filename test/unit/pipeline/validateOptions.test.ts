@@ -248,6 +248,13 @@ const cases: readonly [name: string, change: Record<string, unknown>, expected: 
     ],
   ],
   [
+    'heartbeats too far apart',
+    { 'source.assignment': 'group', 'source.group': { sessionTimeoutMs: 5000 } },
+    [
+      'source.group.heartbeatIntervalMs: one lost heartbeat (every 3000 ms) would end a session of 5000 ms; allowed: up to 2500, half of source.group.sessionTimeoutMs; a third is usual',
+    ],
+  ],
+  [
     'a group for single partitions',
     { source: { partitions: { orders: [0] }, assignment: 'group' } },
     [
