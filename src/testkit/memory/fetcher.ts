@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { isTidemarkError, messageOf, type TidemarkError } from '../../errors.ts';
 import type { Fetcher, FetcherOptions, FollowStart, PartitionStream } from '../../kafka/index.ts';
 import type { FetchedPartition, FetchPartition } from '../../kafka/protocol/index.ts';
@@ -43,6 +44,7 @@ export class MemoryFetcher implements Fetcher, StreamOwner {
     this.#link = link;
     this.limits = { ...defaults, ...options };
     this.#onEnd = onEnd;
+    setMaxListeners(0, this.#ending.signal); // one for every stream that waits for its next try
   }
 
   follow(start: FollowStart): PartitionStream {

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { isTidemarkError, TidemarkError } from '../../errors.ts';
 import { backoffMs, type Clock, unlessAborted } from '../../platform/index.ts';
 import type { CallFacts, Faults } from './faults.ts';
@@ -35,6 +36,7 @@ export class Link {
     this.client = client;
     this.clock = clock;
     this.#faults = faults;
+    setMaxListeners(0, this.#closing.signal, this.#line.signal); // one for every call under way
   }
 
   /** Aborted when the driver closes, with the error to reject with. */
@@ -51,7 +53,9 @@ export class Link {
   }
 
   heal(): void {
-    if (this.isCut) this.#line = new AbortController();
+    if (!this.isCut) return;
+    this.#line = new AbortController();
+    setMaxListeners(0, this.#line.signal);
   }
 
   close(reason: TidemarkError): void {

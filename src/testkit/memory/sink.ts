@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { TidemarkError } from '../../errors.ts';
 import type { TopicPartition } from '../../model/index.ts';
 import type { OffsetStore } from '../../offsets/index.ts';
@@ -25,6 +26,7 @@ export class MemorySink implements Sink {
     this.#context = context;
     this.concurrentTransactionsMax = concurrentTransactionsMax;
     this.store = new MemoryStore(server, context.pipeline);
+    setMaxListeners(0, this.#closing.signal);
   }
 
   async open(_: { readonly hasTransform: boolean }): Promise<void> {

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { TidemarkError } from '../../errors.ts';
 import type { TopicPartition } from '../../model/index.ts';
 import {
@@ -29,6 +30,7 @@ export class MemoryStore implements OffsetStore {
   constructor(server: DatabaseServer, pipeline: string) {
     this.#server = server;
     this.#ledger = server.ledger(pipeline);
+    setMaxListeners(0, this.#closing.signal); // one for every call that is held
   }
 
   async open(): Promise<void> {
