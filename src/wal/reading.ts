@@ -37,6 +37,8 @@ export async function* readEntries(files: DurableFiles, log: LogView, fromIndex:
         index = indexAfter(frame.kind, frame.index, frame.payload);
       }
       if (index === before) throw shortError(segment.path, await file.size(), index);
+    } catch (error) {
+      throw fileError('WAL_READ_FAILED', segment.path, error);
     } finally {
       await file.close();
     }
@@ -75,6 +77,8 @@ export async function readEntryAt(files: DurableFiles, dir: string, logId: strin
     if (frame?.index === place.index) return frame.payload;
     const what = scan.bad?.what ?? `entry ${place.index} is not here`;
     throw damageError({ code: 'WAL_CORRUPT', path, byteOffset: place.byteOffset, what });
+  } catch (error) {
+    throw fileError('WAL_READ_FAILED', path, error);
   } finally {
     await file.close();
   }
