@@ -13,6 +13,9 @@ export interface ChildReport {
   readonly startUpMs: number;
 }
 
+/** What tidemark reports of a commit when asked to, by the clock that processes share. */
+export type CommitSeen = readonly [partition: number, fromOffset: number, untilOffset: number, committedMs: number];
+
 /**
  * A contestant in a process of its own: plain JavaScript on the built code, so that CPU and memory are its own and no
  * compiler's. It is told what to do by one argument and answers by messages.

@@ -4,9 +4,10 @@ import { type Measures, type Spread, spreadOf } from './measures.ts';
 import { latency } from './workloads/latency.ts';
 import { reading } from './workloads/reading.ts';
 import { exactlyOnce, parsed, raw, rawKeyed } from './workloads/tables.ts';
+import { twoProcesses } from './workloads/twoProcesses.ts';
 import type { Contestant, Workload } from './workloads/workload.ts';
 
-export const workloads: readonly Workload[] = [raw, rawKeyed, parsed, exactlyOnce, latency, reading];
+export const workloads: readonly Workload[] = [raw, rawKeyed, parsed, exactlyOnce, latency, reading, twoProcesses];
 
 export interface ContestantResult {
   readonly title: string;

@@ -1,13 +1,13 @@
 /**
- * tidemark itself. Task: {options, until, isLedgerOutside, records}. With `until: 'stopped'` it says `running`, waits for any
- * message, stops, and reports when it saw which commit.
+ * tidemark itself. Task: {options, until, isLedgerOutside, tellsCommits}. With `until: 'stopped'` it says `running`, waits for any
+ * message and stops. With `tellsCommits` it reports when it saw which commit: [partition, fromOffset, untilOffset, ms].
  */
 import { definePipeline } from '../../../dist/index.js';
 import { parseOptions } from '../../../dist/pipeline/index.js';
 import { ledgerOutside } from './ledgerOutside.mjs';
 import { done, Meter, sharedClockMs, task, tell } from './meter.mjs';
 
-const { options, until, isLedgerOutside } = task();
+const { options, until, isLedgerOutside, tellsCommits } = task();
 const meter = new Meter();
 const commits = [];
 let records = 0;
@@ -19,7 +19,8 @@ pipeline.events.on('batchPlanned', () => meter.start());
 pipeline.events.on('rangeCommitted', ({ range, counts }) => {
   records += counts.rows;
   meter.lap();
-  if (until === 'stopped') commits.push([range.partition, Number(range.untilOffset), sharedClockMs()]);
+  if (tellsCommits)
+    commits.push([range.partition, Number(range.fromOffset), Number(range.untilOffset), sharedClockMs()]);
 });
 for (const name of ['partitionParked', 'rangeRetried', 'degraded']) {
   pipeline.events.on(name, ({ error }) => console.error(`pipeline: ${name}: ${error.code}: ${error.message}`));

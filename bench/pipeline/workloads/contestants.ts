@@ -9,12 +9,17 @@ const rivalRowsPerInsert = 1_000;
 let pipelines = 0;
 
 /** Options that nobody has used before: a pipeline of its own name begins at the first offset. */
-export function pipelineOptions(environment: Environment, table: BenchTable, topic: string) {
+export function pipelineOptions(
+  environment: Environment,
+  table: BenchTable,
+  topic: string,
+  source: Readonly<Record<string, unknown>> = {},
+) {
   pipelines += 1;
   return {
     pipeline: `bench-${pipelines}`,
     kafka: { brokers: environment.kafka.brokers },
-    source: { topics: [topic] },
+    source: { topics: [topic], ...source },
     sink: {
       type: 'postgres',
       connectionString: environment.databaseUrl,
@@ -93,9 +98,10 @@ export function rival(environment: Environment, table: BenchTable, isParsed: boo
   };
 }
 
-type Run = Pick<ChildReport, 'records' | 'seconds'> & Partial<ChildReport>;
+export type Run = Pick<ChildReport, 'records' | 'seconds'> & Partial<ChildReport>;
 
-function inEmptyTable(
+/** A contestant's run: into the empty table, and afterwards all rows have to be there. */
+export function inEmptyTable(
   environment: Environment,
   table: BenchTable,
   title: string,

@@ -1,5 +1,5 @@
 import { BenchTable, rawColumns } from '../benchTable.ts';
-import { BenchChild, type ChildReport } from '../childProcess.ts';
+import { BenchChild, type ChildReport, type CommitSeen } from '../childProcess.ts';
 import type { Environment } from '../environment.ts';
 import { type Measures, percentile } from '../measures.ts';
 import { eventJson, orderEvent } from '../orderEvents.ts';
@@ -43,7 +43,6 @@ function latencyOf(
 }
 
 type Send = readonly [partition: number, baseOffset: number, count: number, sentMs: number, answeredMs: number];
-type Commit = readonly [partition: number, untilOffset: number, committedMs: number];
 
 async function streamOnce(
   environment: Environment,
@@ -53,7 +52,7 @@ async function streamOnce(
   const { settings, kafka } = environment;
   const topic = await environment.emptyTopic();
   const options = { ...pipelineOptions(environment, table, topic), batch };
-  const pipeline = new BenchChild('pipeline.mjs', { options, until: 'stopped' });
+  const pipeline = new BenchChild('pipeline.mjs', { options, until: 'stopped', tellsCommits: true });
   try {
     await pipeline.message('running');
     const producer = new BenchChild('producer.mjs', {
@@ -67,7 +66,7 @@ async function streamOnce(
     const { sends } = await producer.message<{ sends: Send[] }>('report');
     await producer.end();
     pipeline.tell('stop');
-    const report = await pipeline.message<ChildReport & { commits: Commit[] }>('report');
+    const report = await pipeline.message<ChildReport & { commits: CommitSeen[] }>('report');
     await pipeline.end();
     await table.requireRows(sends.reduce((sum, [, , count]) => sum + count, 0));
     const counted = afterWarmUp(sends, settings.warmUpSeconds * 1_000);
@@ -95,7 +94,7 @@ function afterWarmUp(sends: readonly Send[], warmUpMs: number): readonly Send[] 
 }
 
 /** One for each record, rising. */
-function latenciesOf(sends: readonly Send[], commits: readonly Commit[]): Float64Array {
+function latenciesOf(sends: readonly Send[], commits: readonly CommitSeen[]): Float64Array {
   const latencies: number[] = [];
   for (const partition of new Set(sends.map(([of]) => of))) {
     // Both rise with the offset, so one walk over the commits finds that of every record.
@@ -104,8 +103,8 @@ function latenciesOf(sends: readonly Send[], commits: readonly Commit[]): Float6
     let next = 0;
     for (const [, baseOffset, count, sentMs] of inOrder) {
       for (let offset = baseOffset; offset < baseOffset + count; offset++) {
-        while ((ends[next]?.[1] ?? Number.POSITIVE_INFINITY) <= offset) next += 1;
-        const committedMs = ends[next]?.[2];
+        while ((ends[next]?.[2] ?? Number.POSITIVE_INFINITY) <= offset) next += 1;
+        const committedMs = ends[next]?.[3];
         if (committedMs === undefined) throw new Error(`no commit of ${partition}/${offset} was seen`);
         latencies.push(committedMs - sentMs);
       }

@@ -1,13 +1,13 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { reportOf } from '../childProcess.ts';
-import type { Environment } from '../environment.ts';
+import type { Environment, FilledTopic } from '../environment.ts';
 import { throughput } from '../measures.ts';
 import type { Contestant, Workload } from './workload.ts';
 
 const run = promisify(execFile);
 
-/** Our fetcher and cursor against the tool that Kafka itself measures consumers with. */
+/** Our fetcher and cursor against the tool that Kafka itself measures consumers with, and against the clients' own consumers. */
 export const reading: Workload = {
   name: 'reading',
   title: 'reading only',
@@ -23,13 +23,40 @@ export const reading: Workload = {
         return throughput(report);
       },
     };
+    const contestants = [ours, eachBatch(environment, topic, 'kafkajs')];
+    const missing: string[] = [];
     const { classPath } = environment.kafka;
-    if (classPath === undefined) {
-      return { contestants: [ours], missing: ['ConsumerPerformance: the broker was not started from local jars'] };
-    }
-    return { contestants: [ours, consumerPerformance(environment, classPath, topic.name)] };
+    if (classPath === undefined) missing.push('ConsumerPerformance: the broker was not started from local jars');
+    else contestants.push(consumerPerformance(environment, classPath, topic.name));
+    const problem = await confluentProblem();
+    if (problem === undefined) contestants.push(eachBatch(environment, topic, 'confluent'));
+    else missing.push(`confluent: ${problem}`);
+    return { contestants, missing };
   },
 };
+
+/** What keeps the optional client from being a contestant; undefined where it is there. */
+async function confluentProblem(): Promise<string | undefined> {
+  // In a process of its own, as the contestant would be.
+  const library = new URL('../../../dist/kafka/drivers/confluent/library.js', import.meta.url);
+  const look = `await (await import('${library.href}')).loadLibrary().catch(({ message }) => console.log(message))`;
+  const { stdout } = await run(process.execPath, ['--input-type=module', '--eval', look]);
+  return stdout === '' ? undefined : stdout.trimEnd();
+}
+
+function eachBatch(environment: Environment, topic: FilledTopic, client: 'kafkajs' | 'confluent'): Contestant {
+  return {
+    name: client,
+    title: `${client} eachBatch`,
+    isOurs: false,
+    measure: async (number) => {
+      const { brokers } = environment.kafka;
+      const groupId = `${topic.name}-${client}-${number}`;
+      const task = { brokers, topic: topic.name, groupId, client, records: topic.records };
+      return throughput(await reportOf('readingRival.mjs', task));
+    },
+  };
+}
 
 function consumerPerformance(environment: Environment, classPath: string, topic: string): Contestant {
   const { kafka, settings } = environment;
