@@ -22,6 +22,8 @@ export class Feed implements TopicPartition {
   #rest: RecordChunk | undefined;
   #waiter: (() => void) | undefined;
   #waitingSinceMs: number | undefined;
+  /** Since when the chunk that was taken last had waited, or some before it. */
+  #takenSinceMs = 0;
   #bytesPerOffset = 0;
 
   constructor(fetcher: Fetcher, start: SourcePosition, clock: Clock, onChange: () => void) {
@@ -95,7 +97,8 @@ export class Feed implements TopicPartition {
       }
       const until = chunk.nextOffset < range.untilOffset ? chunk.nextOffset : range.untilOffset;
       this.#rest = until < chunk.nextOffset ? chunk.slice(until, chunk.nextOffset) : undefined;
-      if (this.#rest !== undefined) this.#waitingSinceMs = this.#clock.monotonic();
+      // Its records came with the chunk: to start the wait anew would keep them for longer than `lingerMs`.
+      if (this.#rest !== undefined) this.#waitingSinceMs = this.#takenSinceMs;
       this.#learn(chunk);
       const part = chunk.slice(position, until);
       chunk.release();
@@ -107,6 +110,7 @@ export class Feed implements TopicPartition {
   #take(): RecordChunk | undefined {
     const chunk = this.#rest ?? this.#stream.take();
     this.#rest = undefined;
+    this.#takenSinceMs = this.#waitingSinceMs ?? this.#clock.monotonic();
     if (this.#stream.fetchedUntil === this.#stream.takenUntil) this.#waitingSinceMs = undefined;
     return chunk;
   }
