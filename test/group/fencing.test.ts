@@ -3,15 +3,15 @@ import { removeCompareAndSet } from '../crash/seededLedger.ts';
 import type { Worker } from '../crash/workerProcess.ts';
 import { groupSetting } from './groupSetting.ts';
 import { errorOf, type GroupTrial, heldBy, instanceIdOf, sessionTimeoutMs, told } from './groupTrial.ts';
-import { availableMemberships, nameOfWay } from './memberships.ts';
+import { needsWay, ways } from './memberships.ts';
 
 const setting = groupSetting();
-const ways = (await availableMemberships()).map((way) => ({ name: nameOfWay(way), way }));
 /** For what does not depend on the protocol. */
 const kafkajs = { driver: 'kafkajs', protocol: 'eager' } as const;
 
-describe.each(ways)('$name: a process that sleeps past its session, about to commit', ({ way }) => {
-  it.concurrent('is fenced there, leaves nothing, names its successor and comes back', async () => {
+describe.concurrent.each(ways)('$name: a process that sleeps past its session, about to commit', ({ way }) => {
+  it('is fenced there, leaves nothing, names its successor and comes back', async (context) => {
+    needsWay(context, way);
     const trial = await setting().trial({ way });
     const { sleeper, successor } = await sleepPastSession(trial);
     const [sleeperId, successorId] = [await instanceIdOf(sleeper), await instanceIdOf(successor)];
@@ -26,8 +26,8 @@ describe.each(ways)('$name: a process that sleeps past its session, about to com
   });
 });
 
-describe('what the checker says of a ledger that lets everybody commit', () => {
-  it.concurrent('a process that slept past its session writes again what its successor wrote', async () => {
+describe.concurrent('what the checker says of a ledger that lets everybody commit', () => {
+  it('a process that slept past its session writes again what its successor wrote', async () => {
     const trial = await setting().trial({ way: kafkajs });
     const { sleeper, successor } = await sleepPastSession(trial, () => removeCompareAndSet(trial));
     const committed = sleeper.events('rangeCommitted').length;
@@ -40,8 +40,9 @@ describe('what the checker says of a ledger that lets everybody commit', () => {
   });
 });
 
-describe('a claim by someone the group knows nothing of', () => {
-  it.concurrent.each(ways)('$name: the member asks the group and claims again', async ({ way }) => {
+describe.concurrent('a claim by someone the group knows nothing of', () => {
+  it.for(ways)('$name: the member asks the group and claims again', async ({ way }, context) => {
+    needsWay(context, way);
     const trial = await setting().trial({ way });
     const member = await trial.member();
     await trial.shared(member);
@@ -63,8 +64,8 @@ describe('a claim by someone the group knows nothing of', () => {
   });
 });
 
-describe('an event loop that stands still for longer than the session', () => {
-  it.concurrent('costs the membership, and the loss says how long it stood', async () => {
+describe.concurrent('an event loop that stands still for longer than the session', () => {
+  it('costs the membership, and the loss says how long it stood', async () => {
     const blockMs = sessionTimeoutMs + 2_000;
     const trial = await setting().trial({ way: kafkajs, changes: { sink: { columns: undefined } } });
     const member = await trial.member({ transform: 'blocked' });

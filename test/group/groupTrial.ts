@@ -61,7 +61,7 @@ export async function groupTrial(setting: GroupTrialSetting, options: GroupTrial
   });
   const load = constantLoad(environment, input, filled);
   const isShared = (workers: readonly Worker[]) => {
-    const holdings = workers.map((worker) => heldBy(worker));
+    const holdings = workers.map((worker) => (worker.events('started').length > 0 ? heldBy(worker) : new Set()));
     return holdings.every(({ size }) => size > 0) && new Set(holdings.flatMap((held) => [...held])).size === filled + 1;
   };
   return {

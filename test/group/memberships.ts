@@ -1,5 +1,8 @@
-import { isTidemarkError } from '../../src/errors.ts';
-import { createDriver, type GroupProtocol, kafkaDrivers } from '../../src/kafka/index.ts';
+import { readFileSync } from 'node:fs';
+import { confluentFolder, isBuilt, packageName } from '../../scripts/confluent/place.ts';
+import { folderVariable } from '../../src/kafka/drivers/confluent/library.ts';
+import type { GroupProtocol, kafkaDrivers } from '../../src/kafka/index.ts';
+import { skipWithout } from '../services/index.ts';
 
 /** A way to be a member: a driver and one of its protocols. */
 export interface MembershipWay {
@@ -7,27 +10,38 @@ export interface MembershipWay {
   readonly protocol: GroupProtocol;
 }
 
-/** Those of this machine: a client library that is not installed brings none. */
-export async function availableMemberships(): Promise<readonly MembershipWay[]> {
-  const ways = await Promise.all(kafkaDrivers.map(waysOf));
-  return ways.flat();
+/** All there are, for tables of tests, with the name that options give them. */
+export const ways: readonly { readonly name: string; readonly way: MembershipWay }[] = (
+  [
+    { driver: 'kafkajs', protocol: 'eager' },
+    { driver: 'confluent', protocol: 'consumer' },
+    { driver: 'confluent', protocol: 'cooperative' },
+    { driver: 'confluent', protocol: 'eager' },
+  ] as const
+).map((way) => ({ name: `${way.driver}:${way.protocol}`, way }));
+
+const folder = builtConfluentFolder();
+// For this process and the workers that it starts.
+if (folder !== undefined) process.env[folderVariable] = folder;
+
+/** Those of this machine. */
+export function availableWays(): typeof ways {
+  return ways.filter(({ way }) => isAvailable(way));
 }
 
-/** As options name it: `kafkajs:eager`. */
-export function nameOfWay({ driver, protocol }: MembershipWay): string {
-  return `${driver}:${protocol}`;
+/** Skips a test where its client library has not been built. */
+export function needsWay(context: { skip(note: string): never }, way: MembershipWay): void {
+  if (!isAvailable(way)) skipWithout(context, way.driver, `${packageName} is not built: npm run confluent`);
 }
 
-async function waysOf(driver: MembershipWay['driver']): Promise<MembershipWay[]> {
-  try {
-    const { capabilities, close } = await createDriver({ driver, brokers: ['127.0.0.1:9'] }).then((created) => ({
-      capabilities: created.capabilities,
-      close: () => created.close(),
-    }));
-    await close();
-    return capabilities.membership.protocols.map((protocol) => ({ driver, protocol }));
-  } catch (error) {
-    if (isTidemarkError(error) && error.code === 'KAFKA_DRIVER_UNAVAILABLE') return [];
-    throw error;
-  }
+function isAvailable({ driver }: MembershipWay): boolean {
+  return driver === 'kafkajs' || folder !== undefined;
+}
+
+function builtConfluentFolder(): string | undefined {
+  const { peerDependencies } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
+    readonly peerDependencies: Readonly<Record<string, string>>;
+  };
+  const built = process.env[folderVariable] ?? confluentFolder(peerDependencies[packageName] ?? '');
+  return isBuilt(built) ? built : undefined;
 }

@@ -11,7 +11,7 @@ import { compareCounts, compareWithLog, type RowContent } from './comparison.ts'
 import { type LoadCounts, startLoad } from './load.ts';
 import { readLog } from './logContent.ts';
 import { Member } from './member.ts';
-import { type MembershipWay, nameOfWay } from './memberships.ts';
+import type { MembershipWay } from './memberships.ts';
 import { type FaultKind, membersMax, type Step, scheduleOf, stepText } from './schedule.ts';
 
 export interface ProofOptions {
@@ -246,7 +246,7 @@ function reportOf(
   const events = eventsOf(members);
   const parked = events.filter(({ event }) => event === 'partitionParked' || event === 'failed');
   return [
-    `BROKEN with ${nameOfWay(way)}, seed ${seed}: ${error.message}`,
+    `BROKEN with ${way.driver}:${way.protocol}, seed ${seed}: ${error.message}`,
     `schedule: ${steps.map((step) => `${(step.atMs / 1_000).toFixed(1)} s ${stepText(step)}`).join('; ')}`,
     `rebalances: ${JSON.stringify(rebalancesIn(events))}`,
     ...parked.map((event) => JSON.stringify(event)),

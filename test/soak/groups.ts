@@ -1,4 +1,4 @@
-import { availableMemberships, nameOfWay } from '../group/memberships.ts';
+import { availableWays } from '../group/memberships.ts';
 import { proofCluster, runProof } from '../group/proof.ts';
 import { kafkaService, postgresService } from '../services/index.ts';
 
@@ -15,27 +15,26 @@ export interface GroupSoakOptions {
 /** The proof of test/group for longer and with more load, with one way of being a member after the other. */
 export async function soakGroups(options: GroupSoakOptions): Promise<number> {
   const { say, seed, minutes, recordsPerSecond } = options;
-  const available = await availableMemberships();
-  const wanted = options.protocols.split(',');
-  const ways = options.protocols === 'all' ? available : available.filter((way) => wanted.includes(nameOfWay(way)));
-  const missing = options.protocols === 'all' ? [] : wanted.filter((name) => !available.map(nameOfWay).includes(name));
+  const available = availableWays();
+  const wanted = options.protocols === 'all' ? available.map(({ name }) => name) : options.protocols.split(',');
+  const missing = wanted.filter((name) => !available.some((one) => one.name === name));
   if (missing.length > 0) {
-    say(`not to be had here: ${missing}; there is ${available.map(nameOfWay)}`);
+    say(`not to be had here: ${missing}; there is ${available.map(({ name }) => name)}`);
     return 2;
   }
   let broken = 0;
-  for (const way of ways) {
+  for (const { name, way } of available.filter((one) => wanted.includes(one.name))) {
     // A cluster of its own for each: what one leaves behind in logs and memory would slow down the next.
     const [kafka, postgres] = await Promise.all([
       kafkaService({ ...proofCluster, say }),
       postgresService({ owned: true, say }),
     ]);
-    say(`${nameOfWay(way)}, ${minutes} minutes, ${recordsPerSecond} records/s, seed ${seed}`);
+    say(`${name}, ${minutes} minutes, ${recordsPerSecond} records/s, seed ${seed}`);
     try {
       const database = await postgres.createDatabase('soak');
       const durationMs = minutes * 60_000;
       const result = await runProof({ kafka, database, way, seed, durationMs, recordsPerSecond, say });
-      say(`kept with ${nameOfWay(way)}: ${result.records} records, no gap, no duplicate, in order; seed ${seed}`);
+      say(`kept with ${name}: ${result.records} records, no gap, no duplicate, in order; seed ${seed}`);
       say(`faults: ${JSON.stringify(result.faults)}`);
       say(`the group: ${JSON.stringify(result.rebalances)}`);
     } catch (error) {
