@@ -45,7 +45,7 @@ export class DatabaseServer {
 
   constructor(clock: Clock) {
     this.clock = clock;
-    this.faults = new Faults(clock, (call) => unreachable('STORE_UNREACHABLE', call));
+    this.faults = new Faults(clock, unreachable);
   }
 
   ledger(pipeline: string): Ledger {
@@ -65,7 +65,7 @@ export class DatabaseServer {
 
   cutTransactions(instanceId?: string): void {
     for (const [cut, of] of this.transactions) {
-      if (instanceId === undefined || of === instanceId) cut.abort(unreachable('SINK_UNREACHABLE', 'a transaction'));
+      if (instanceId === undefined || of === instanceId) cut.abort(unreachable('drain'));
     }
   }
 
@@ -98,12 +98,14 @@ export class DatabaseServer {
   }
 
   #requireHere(call: DatabaseCall): void {
-    if (!this.#isAway) return;
-    const isSink = call === 'begin' || call === 'drain' || call === 'commitRanges' || call === 'openSink';
-    throw unreachable(isSink ? 'SINK_UNREACHABLE' : 'STORE_UNREACHABLE', call);
+    if (this.#isAway) throw unreachable(call);
   }
 }
 
-function unreachable(code: 'STORE_UNREACHABLE' | 'SINK_UNREACHABLE', call: string): TidemarkError {
+const sinkCalls: readonly string[] = ['openSink', 'begin', 'drain', 'commitRanges'] satisfies DatabaseCall[];
+
+/** The failure of a call that did not arrive. */
+function unreachable(call: DatabaseCall): TidemarkError {
+  const code = sinkCalls.includes(call) ? 'SINK_UNREACHABLE' : 'STORE_UNREACHABLE';
   return new TidemarkError(code, `The memory database does not answer to ${call}`, { retriable: true });
 }

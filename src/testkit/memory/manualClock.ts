@@ -7,7 +7,7 @@ interface Timer {
 }
 
 /** Turns of the event loop given to what a timer has set off before the next timer runs. */
-const turnsToSettle = 8;
+const turnsToSettle = 32;
 
 /**
  * A clock that a test moves by hand. Nothing happens between two calls of `advance`, whatever the speed of the machine.
