@@ -1,5 +1,5 @@
 import { setMaxListeners } from 'node:events';
-import { isTidemarkError, messageOf, type TidemarkError } from '../../errors.ts';
+import { isTidemarkError, messageOf, TidemarkError } from '../../errors.ts';
 import type { Fetcher, FetcherOptions, FollowStart, PartitionStream } from '../../kafka/index.ts';
 import type { FetchedPartition, FetchPartition } from '../../kafka/protocol/index.ts';
 import {
@@ -24,6 +24,8 @@ const defaults: FetcherOptions = {
 
 /** How long a topic that is gone is looked for again: it may be about to be made anew, which is another finding. */
 const doubtMs = 2_000;
+/** Answers without records in spite of readable offsets, before it is told. */
+const withheldMax = 3;
 
 /**
  * Follows partitions of the memory cluster. Streams, and what an answer or a refused position means, are those of the
@@ -157,8 +159,12 @@ export class MemoryFetcher implements Fetcher, StreamOwner {
         stream.learn(answer);
         stream.append(verdict.chunk);
         return true;
-      case 'nothing':
-        return stream.learn(answer);
+      case 'nothing': {
+        const isHeldBack = answer.lastStableOffset > stream.fetchedUntil;
+        if (!isHeldBack || stream.withheld() < withheldMax) return stream.learn(answer);
+        this.#failed(stream, { kind: 'retry', error: withheld(stream, answer.lastStableOffset) });
+        return false;
+      }
       case 'tooSmall':
         stream.askForMore(verdict.bytes);
         return false;
@@ -218,6 +224,12 @@ export class MemoryFetcher implements Fetcher, StreamOwner {
     if (stream.generation === generation) this.#failed(stream, failure);
     else this.#place(stream);
   }
+}
+
+/** The log cleaner has removed the last batches: readable offsets that there is nothing for, until the next record is written. */
+function withheld({ topic, partition, fetchedUntil }: FollowedPartition, lastStableOffset: bigint): TidemarkError {
+  const text = `The cluster says ${topic}-${partition} can be read up to offset ${lastStableOffset} and has nothing from ${fetchedUntil} on`;
+  return new TidemarkError('KAFKA_REQUEST_FAILED', text, { topic, partition, offset: fetchedUntil, retriable: true });
 }
 
 function failureOf(error: unknown): Failure {

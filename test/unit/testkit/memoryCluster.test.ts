@@ -95,6 +95,20 @@ describe('the logs of the memory cluster', () => {
     expect([stream.take()?.nextOffset, stream.fetchedUntil]).toEqual([2n, 2n]);
   });
 
+  test('have nothing to give where the cleaner took the end, and say so until something follows', async () => {
+    const { clock, cluster, follow } = await scene();
+    cluster.produce(topic, 0, [{ key: 'a', value: '0' }]);
+    cluster.produce(topic, 0, [{ value: 'no key' }]);
+    cluster.compact(topic, 0, { before: 2n });
+    const stream = follow(0n);
+    await clock.advance(5_000);
+    expect(textsOf(stream)).toEqual(['0']);
+    expect(stream.retrying?.error).toMatchObject({ code: 'KAFKA_REQUEST_FAILED', offset: 1n });
+    cluster.produce(topic, 0, values(2, 1));
+    await clock.advance(1_000);
+    expect([stream.retrying, textsOf(stream), stream.fetchedUntil]).toEqual([undefined, ['2'], 3n]);
+  });
+
   test('tell who has read beyond an unclean election that the log is another one', async () => {
     const { clock, cluster, follow } = await scene();
     cluster.produce(topic, 0, values(0, 3));
