@@ -12,6 +12,6 @@ export {
 export { readFileBytes } from './files.ts';
 export { identifyProcess, newClaimToken, type ProcessIdentity, processLives, processStartTicks } from './identity.ts';
 export { nearestName } from './nearestName.ts';
-export { importOptionalPackage } from './optionalPackage.ts';
+export { requireOptionalPackage } from './optionalPackage.ts';
 export { createProgressBeacon, type Progress, type ProgressBeacon, readProgress } from './progressBeacon.ts';
 export { StallMeter } from './stallMeter.ts';

@@ -108,14 +108,24 @@ export class ConsumerLoop {
     }
     for (const [key, reading] of this.#assigned) {
       if (wanted.get(key) === reading && reading.isCurrent && !reading.needsRestart) continue;
-      this.#consumer.incrementalUnassign([only(reading.stream)]);
-      reading.assignedFor = undefined;
-      this.#assigned.delete(key);
+      this.#end(key, reading);
     }
     for (const [key, reading] of wanted) {
       if (!this.#assigned.has(key)) this.#begin(key, reading);
       this.#holdBack(reading);
     }
+  }
+
+  /**
+   * An unassignment takes effect a while after the call. Until then a poll still gives what was fetched before, and after a
+   * seek backwards nobody could tell it from what was asked for: records behind a hole. A pause makes everything that was
+   * fetched before it outdated at the moment of the call.
+   */
+  #end(key: PartitionKey, reading: Reading): void {
+    this.#consumer.pause([only(reading.stream)]);
+    this.#consumer.incrementalUnassign([only(reading.stream)]);
+    reading.assignedFor = undefined;
+    this.#assigned.delete(key);
   }
 
   #begin(key: PartitionKey, reading: Reading): void {
@@ -127,6 +137,8 @@ export class ConsumerLoop {
     this.#consumer.incrementalAssign([
       { ...only(reading.stream), offset: Number(reading.stream.fetchedUntil) } as TopicPartition,
     ]);
+    // A pause outlives the assignment it was made in.
+    this.#consumer.resume([only(reading.stream)]);
     reading.assignedFor = reading.stream.generation;
     this.#assigned.set(key, reading);
   }

@@ -4,6 +4,6 @@ import { ConfluentDriver } from './driver.ts';
 import { loadLibrary } from './library.ts';
 
 /** Throws KAFKA_DRIVER_UNAVAILABLE where the package is missing or cannot be loaded. */
-export async function createConfluentDriver(options: ResolvedClientOptions): Promise<KafkaDriver> {
-  return new ConfluentDriver(await loadLibrary(), options);
+export function createConfluentDriver(options: ResolvedClientOptions): KafkaDriver {
+  return new ConfluentDriver(loadLibrary(), options);
 }

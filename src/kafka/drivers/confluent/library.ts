@@ -1,5 +1,5 @@
 import { messageOf, TidemarkError } from '../../../errors.ts';
-import { importOptionalPackage } from '../../../platform/index.ts';
+import { requireOptionalPackage } from '../../../platform/index.ts';
 import type { AdminClient, Library, NativeAdmin } from './nativeTypes.ts';
 
 export const packageName = '@confluentinc/kafka-javascript';
@@ -12,10 +12,10 @@ const installHint = `npm install ${packageName}@${packageVersion}; where no preb
 const rebuildHint = `Build it for this Node: npm rebuild ${packageName}, with install scripts allowed; see "The confluent driver" in docs/drivers.md.`;
 
 /** Loads the package. Throws KAFKA_DRIVER_UNAVAILABLE that says which of the ways to be missing it is, and the remedy. */
-export async function loadLibrary(): Promise<Library> {
+export function loadLibrary(): Library {
   let loaded: unknown;
   try {
-    loaded = await importOptionalPackage(packageName, folderVariable);
+    loaded = requireOptionalPackage(packageName, folderVariable);
   } catch (error) {
     throw unavailable(error);
   }
@@ -58,7 +58,7 @@ function diagnosis(text: string, code: string | undefined): [what: string, hint:
   if (code === 'ERR_DLOPEN_FAILED' || text.includes('NODE_MODULE_VERSION')) {
     return [`the native part of ${packageName} does not fit this Node or system: ${firstLine(text)}`, rebuildHint];
   }
-  if (code === 'ERR_MODULE_NOT_FOUND' || code === 'MODULE_NOT_FOUND') {
+  if (code === 'MODULE_NOT_FOUND') {
     return text.includes(`'${packageName}'`)
       ? [`${packageName} is not installed`, `Install it: ${installHint}`]
       : [

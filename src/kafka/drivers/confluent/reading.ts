@@ -30,6 +30,8 @@ export class Reading {
   waitingBytes = 0;
   #waiting: DecodedRecord[] = [];
   #waitingUntil: bigint;
+  /** Counts `reset`: what waits after one is not what waited before. */
+  #resets = 0;
 
   constructor(stream: FollowedPartition) {
     this.stream = stream;
@@ -52,6 +54,7 @@ export class Reading {
 
   /** Begins again where the stream is. What was delivered and not handed out will be delivered again. */
   reset(): void {
+    this.#resets += 1;
     this.#waiting = [];
     this.waitingBytes = 0;
     this.#waitingUntil = this.stream.fetchedUntil;
@@ -79,14 +82,19 @@ export class Reading {
 
   /** What waits now, to be handed out when the identity of the topic has been looked at after this call. */
   mark(): Delivery {
-    return { generation: this.stream.generation, count: this.#waiting.length, until: this.#waitingUntil };
+    return {
+      generation: this.stream.generation,
+      resets: this.#resets,
+      count: this.#waiting.length,
+      until: this.#waitingUntil,
+    };
   }
 
   /** Hands out what waited when `mark` was called; false when it is not there any more. */
-  handOut({ generation, count, until }: Delivery, watermarks: Watermarks | undefined): boolean {
+  handOut({ generation, resets, count, until }: Delivery, watermarks: Watermarks | undefined): boolean {
     const { stream } = this;
     if (generation !== stream.generation || !this.isCurrent || stream.state !== 'reading') return false;
-    if (until <= stream.fetchedUntil || this.#waiting.length < count) return false;
+    if (resets !== this.#resets || until <= stream.fetchedUntil) return false;
     const records = this.#waiting.splice(0, count);
     for (const record of records) this.waitingBytes -= bytesOf(record);
     stream.learn(boundsAfter(stream.bounds, until, watermarks));
@@ -98,6 +106,7 @@ export class Reading {
 
 export interface Delivery {
   readonly generation: number;
+  readonly resets: number;
   readonly count: number;
   readonly until: bigint;
 }
