@@ -1,6 +1,15 @@
 import { isTidemarkError, type TidemarkError } from '../../src/errors.ts';
 import type { Fetcher, FollowStart, KafkaDriver, PartitionStream } from '../../src/kafka/index.ts';
+import type { TopicPartition } from '../../src/model/index.ts';
+import { systemClock } from '../../src/platform/index.ts';
 import type { DriverEnvironment } from '../../src/testkit/index.ts';
+import { MemoryDriver } from '../../src/testkit/memory/driver.ts';
+import { Faults } from '../../src/testkit/memory/faults.ts';
+import { GroupOffsets } from '../../src/testkit/memory/groupOffsets.ts';
+import { Groups } from '../../src/testkit/memory/groups.ts';
+import { connectionLost, type KafkaCall, Link } from '../../src/testkit/memory/link.ts';
+import { MemoryProducer, Producers } from '../../src/testkit/memory/producers.ts';
+import { Topics } from '../../src/testkit/memory/topics.ts';
 import { memoryDriverEnvironment } from './memoryDriverEnvironment.ts';
 
 /** Where a wrong driver goes on after an error that should have ended its stream; undefined: it ends. */
@@ -23,14 +32,40 @@ export function readingByName(): DriverEnvironment {
   });
 }
 
-/** A driver that delivers aborted records. To the suite that is the same as an abort that did not happen. */
+/** A driver that is not told which transactions aborted, and so delivers their records. */
 export function leakingAborted(): DriverEnvironment {
-  const environment = memoryDriverEnvironment();
+  const clock = systemClock;
+  const topics = new Topics(clock, 1);
+  const offsets = new GroupOffsets(topics);
+  const producers = new Producers(topics, offsets, clock);
+  const groups = new Groups(topics, clock, true);
+  const faults = new Faults<KafkaCall>(clock, connectionLost);
+  const membership = { protocols: ['eager'], staticMembership: true, awaitsRevocation: true } as const;
+  const blind = withMember(topics, 'partition', (of: TopicPartition) => {
+    const { leader, log } = topics.partition(of);
+    return { leader, log: withMember(log, 'abortedWithin', () => []) };
+  });
+  let names = 0;
+  const newName = () => {
+    names += 1;
+    return `topic-${names}`;
+  };
   return {
-    ...environment,
+    ...memoryDriverEnvironment(),
+    newDriver: async () => {
+      const link = new Link('blind', clock, faults);
+      const capabilities = { topicIdentity: true, verbatim: true, membership };
+      return new MemoryDriver({ topics: blind, offsets, link, groups, capabilities });
+    },
+    createTopic: async ({ partitions = 1 } = {}) => topics.create(newName(), partitions, {}).topic,
+    produce: async (topic, partition, records) => producers.write({ topic, partition }, records),
     beginTransaction: async () => {
-      const transaction = await environment.beginTransaction();
-      return { ...transaction, abort: () => transaction.commit() };
+      const transaction = new MemoryProducer(producers, newName()).beginTransaction();
+      return {
+        send: async (topic, partition, records) => transaction.send(topic, partition, records),
+        commit: async () => transaction.commit(),
+        abort: async () => transaction.abort(),
+      };
     },
   };
 }
@@ -45,11 +80,16 @@ function seeded(driver: KafkaDriver, goesOn: GoesOn): KafkaDriver {
     const fetcher = driver.openFetcher(options);
     return { follow: (start) => new SeededStream(fetcher, start, driver, goesOn), close: () => fetcher.close() };
   };
-  return new Proxy(driver, {
-    get: (target, name) => {
-      if (name === 'openFetcher') return openFetcher;
-      const member = Reflect.get(target, name) as unknown;
-      return typeof member === 'function' ? member.bind(target) : member;
+  return withMember(driver, 'openFetcher', openFetcher);
+}
+
+/** An object with one member in the place of its own. */
+function withMember<T extends object, K extends keyof T>(real: T, name: K, member: T[K]): T {
+  return new Proxy(real, {
+    get: (target, asked) => {
+      if (asked === name) return member;
+      const own = Reflect.get(target, asked) as unknown;
+      return typeof own === 'function' ? own.bind(target) : own;
     },
   });
 }
