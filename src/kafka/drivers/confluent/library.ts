@@ -35,7 +35,7 @@ function isLibrary(loaded: unknown): loaded is Library {
 }
 
 /** What the loader said, by what is wrong: each has another remedy. */
-function unavailable(cause: unknown): TidemarkError {
+export function unavailable(cause: unknown): TidemarkError {
   const [what, hint] = diagnosis(messageOf(cause), codeOf(cause));
   return new TidemarkError('KAFKA_DRIVER_UNAVAILABLE', `kafka.driver: confluent: ${what}`, { hint, cause });
 }
