@@ -9,7 +9,7 @@ const retryMs = 100;
 
 /**
  * Hands out what was read once the identity of its topic is known. The library fetches by the topic id that it learnt last and
- * takes up another one without a word (its source says so itself, in a FIXME): after
+ * takes up another one without a word, as its source says itself: after
  *
  * 1. we look, and the topic has the id that was asked for,
  * 2. the topic is deleted and made again, and gets more records than we have read of the old one,
@@ -17,6 +17,7 @@ const retryMs = 100;
  *
  * records of the new topic arrive as if they followed those of the old one. So the look comes *after* the records: a topic id
  * is never used twice, and where the old one is found after a record has arrived, it was the topic's when it was fetched.
+ * What a look cannot see is a broker cut off from its controller that answers with what it knew; the library chooses whom to ask.
  * Records that arrive while a look is under way wait for the next one. A commit needs no look of its own: all that it can hold
  * was looked at after it was read.
  */

@@ -123,12 +123,24 @@ export class GroupConsumer {
   }
 }
 
+export interface MembershipTimes {
+  readonly sessionTimeoutMs: number;
+  readonly revokeTimeoutMs: number;
+  readonly metadataRefreshMs: number;
+}
+
+/** The options with their defaults. */
+export function membershipTimes(options: MembershipOptions): MembershipTimes {
+  const { sessionTimeoutMs = 45_000, revokeTimeoutMs = 10_000, metadataRefreshMs = 30_000 } = options;
+  return { sessionTimeoutMs, revokeTimeoutMs, metadataRefreshMs };
+}
+
 /** The library's settings of a membership. */
 export function membershipSettings(
   client: ConfluentClient,
   clientId: string,
   protocol: GroupProtocol,
-  options: MembershipOptions & { readonly metadataRefreshMs: number; readonly sessionTimeoutMs: number },
+  options: MembershipOptions & MembershipTimes,
 ): Settings {
   const { groupId, instanceId, sessionTimeoutMs, heartbeatIntervalMs, metadataRefreshMs } = options;
   const classic = {

@@ -1,5 +1,6 @@
 import { TidemarkError } from '../../../errors.ts';
 import type { TopicPartition } from '../../../model/index.ts';
+import { type Clock, withDeadline } from '../../../platform/index.ts';
 import type { GroupProtocol } from '../../membership.ts';
 import {
   brokerErrorCodes,
@@ -23,32 +24,48 @@ export interface OwnMember {
   readonly isSettled: boolean;
 }
 
-/**
- * A member of a group as its coordinator has it; undefined where it has none. The library does not tell who we are in the
- * group, so the member is found by its client id, which nobody else has. Waits for the end of a rebalance, as long as a
- * request may take.
- */
-export async function memberAtCoordinator(
-  requests: OwnRequests,
-  groupId: string,
-  clientId: string,
-  protocol: GroupProtocol,
-): Promise<OwnMember | undefined> {
-  const cluster = await requests.connected();
-  const look = protocol === 'consumer' ? consumerMember : classicMember;
-  return cluster.retrying(() => look(cluster, groupId, clientId));
-}
+const idWithinMs = 1_000;
 
-/** The id of a member, whether its group rebalances or not; undefined where the coordinator has none. Asks once. */
-export async function memberIdAtCoordinator(
-  requests: OwnRequests,
-  groupId: string,
-  clientId: string,
-  protocol: GroupProtocol,
-): Promise<string | undefined> {
-  const request = protocol === 'consumer' ? consumerGroupDescribeRequest(groupId) : describeGroupRequest(groupId);
-  const { members } = await askCoordinator<GroupAnswer>(await requests.connected(), groupId, request);
-  return members.find((member) => member.clientId === clientId)?.memberId;
+/**
+ * Our place in a group as its coordinator has it. The library does not tell who we are in the group, so the member is
+ * found by its client id, which nobody else has.
+ */
+export class PlaceInGroup {
+  readonly #requests: OwnRequests;
+  readonly #groupId: string;
+  readonly #clientId: string;
+  readonly #isConsumer: boolean;
+  readonly #clock: Clock;
+
+  constructor(requests: OwnRequests, groupId: string, clientId: string, protocol: GroupProtocol, clock: Clock) {
+    this.#requests = requests;
+    this.#groupId = groupId;
+    this.#clientId = clientId;
+    this.#isConsumer = protocol === 'consumer';
+    this.#clock = clock;
+  }
+
+  /** The member; undefined where there is none. Waits for the end of a rebalance, as long as a request may take. */
+  async now(): Promise<OwnMember | undefined> {
+    const cluster = await this.#requests.connected();
+    const look = this.#isConsumer ? consumerMember : classicMember;
+    return cluster.retrying(() => look(cluster, this.#groupId, this.#clientId));
+  }
+
+  /** Our member id, for people: without an answer in time the client id stands for it. */
+  async id(): Promise<string> {
+    const timeout = () => new TidemarkError('KAFKA_REQUEST_FAILED', `no answer within ${idWithinMs} ms`);
+    const found = withDeadline(this.#ask(), idWithinMs, this.#clock, timeout);
+    return (await found.catch(() => undefined)) ?? this.#clientId;
+  }
+
+  async #ask(): Promise<string | undefined> {
+    const request = this.#isConsumer
+      ? consumerGroupDescribeRequest(this.#groupId)
+      : describeGroupRequest(this.#groupId);
+    const { members } = await askCoordinator<GroupAnswer>(await this.#requests.connected(), this.#groupId, request);
+    return members.find(({ clientId }) => clientId === this.#clientId)?.memberId;
+  }
 }
 
 async function consumerMember(cluster: Cluster, groupId: string, clientId: string): Promise<OwnMember | undefined> {

@@ -1,23 +1,28 @@
 import type { TidemarkError } from '../../../errors.ts';
-import { partitionKey, type TopicPartition } from '../../../model/index.ts';
-import { backoffMs, type Clock, newClaimToken, StallMeter, withDeadline } from '../../../platform/index.ts';
+import type { TopicPartition } from '../../../model/index.ts';
+import { backoffMs, type Clock, newClaimToken, StallMeter } from '../../../platform/index.ts';
 import { ListenerCalls } from '../../balancing/index.ts';
 import type { GroupMembership, GroupProtocol, MembershipListener, MembershipOptions } from '../../membership.ts';
 import { membershipLost } from '../kafkajs/membership/membershipFailures.ts';
 import type { ConfluentClient } from './client.ts';
 import { closedError, libraryFailure } from './failures.ts';
-import { GroupConsumer, type GroupEvents, membershipSettings } from './groupConsumer.ts';
-import { memberAtCoordinator, memberIdAtCoordinator, type OwnMember } from './groupDescription.ts';
+import {
+  GroupConsumer,
+  type GroupEvents,
+  type MembershipTimes,
+  membershipSettings,
+  membershipTimes,
+} from './groupConsumer.ts';
+import { PlaceInGroup } from './groupDescription.ts';
 import { groupFailure, isFinal } from './groupFailures.ts';
 import type { OwnRequests } from './ownRequests.ts';
 import { Subscription } from './subscription.ts';
+import { without } from './without.ts';
 
-const defaults = { sessionTimeoutMs: 45_000, revokeTimeoutMs: 10_000, metadataRefreshMs: 30_000 } as const;
 const retryBaseMs = 50;
 const retryCapMs = 1_000;
 /** How often a member that has heard nothing yet asks whether it has a share. */
 const shareEveryMs = 500;
-const idWithinMs = 1_000;
 
 /**
  * A membership by the library's own group protocols. It heartbeats from a thread of its own, so a blocked event loop loses no
@@ -32,11 +37,11 @@ const idWithinMs = 1_000;
  * at once when the driver closes.
  */
 export class ConfluentMembership implements GroupMembership, GroupEvents {
-  readonly #requests: OwnRequests;
-  readonly #protocol: GroupProtocol;
+  readonly #place: PlaceInGroup;
+  readonly #isEager: boolean;
   readonly #clock: Clock;
   readonly #groupId: string;
-  readonly #times: { readonly sessionTimeoutMs: number; readonly metadataRefreshMs: number };
+  readonly #times: MembershipTimes;
   readonly #calls: ListenerCalls;
   readonly #subscription: Subscription;
   readonly #consumer: GroupConsumer;
@@ -65,24 +70,18 @@ export class ConfluentMembership implements GroupMembership, GroupEvents {
     listener: MembershipListener,
     onLeft: () => void,
   ) {
-    this.#requests = requests;
-    this.#protocol = protocol;
+    this.#isEager = protocol === 'eager';
     this.#clock = client.clock;
     this.#groupId = options.groupId;
-    const sessionTimeoutMs = options.sessionTimeoutMs ?? defaults.sessionTimeoutMs;
-    const metadataRefreshMs = options.metadataRefreshMs ?? defaults.metadataRefreshMs;
-    this.#times = { sessionTimeoutMs, metadataRefreshMs };
-    this.#calls = new ListenerCalls(listener, options.revokeTimeoutMs ?? defaults.revokeTimeoutMs, this.#clock);
+    this.#times = membershipTimes(options);
+    this.#calls = new ListenerCalls(listener, this.#times.revokeTimeoutMs, this.#clock);
     this.#subscription = new Subscription(client, options.subscription);
     // Of its own, because the library does not tell which member of the group we are.
     const clientId = `${client.options.clientId}-${newClaimToken()}`;
+    this.#place = new PlaceInGroup(requests, options.groupId, clientId, protocol, client.clock);
     const settings = membershipSettings(client, clientId, protocol, { ...options, ...this.#times });
-    this.#consumer = new GroupConsumer(client, clientId, settings, protocol === 'eager', this);
+    this.#consumer = new GroupConsumer(client, clientId, settings, this.#isEager, this);
     this.#onLeft = onLeft;
-  }
-
-  get #isEager(): boolean {
-    return this.#protocol === 'eager';
   }
 
   get assignment(): readonly TopicPartition[] {
@@ -109,7 +108,7 @@ export class ConfluentMembership implements GroupMembership, GroupEvents {
 
   async confirm(): Promise<readonly TopicPartition[]> {
     if (this.#memberId === undefined) throw membershipLost(this.#groupId, undefined);
-    const member = await this.#atCoordinator();
+    const member = await this.#place.now();
     if (member === undefined) throw membershipLost(this.#groupId, this.#lastError);
     return member.partitions;
   }
@@ -196,7 +195,7 @@ export class ConfluentMembership implements GroupMembership, GroupEvents {
     while (this.#phase === 'running' && this.#first !== undefined) {
       await this.#clock.sleep(shareEveryMs, this.#end.signal).catch(() => {});
       if (this.#first === undefined || this.#phase !== 'running') return;
-      const member = await this.#atCoordinator().catch(() => undefined);
+      const member = await this.#place.now().catch(() => undefined);
       if (member?.partitions.length !== 0 || !member.isSettled) continue;
       this.#events = this.#events.then(() => (this.#first === undefined ? undefined : this.#balanced()));
       return;
@@ -256,7 +255,7 @@ export class ConfluentMembership implements GroupMembership, GroupEvents {
     this.#heardMs = nowMs;
     this.#lastError = undefined;
     this.#generation += 1;
-    this.#memberId ??= await this.#idAtCoordinator();
+    this.#memberId ??= await this.#place.id();
     if (this.#phase !== 'running') {
       this.#memberId = undefined;
       return;
@@ -267,20 +266,6 @@ export class ConfluentMembership implements GroupMembership, GroupEvents {
       listener.balanced?.(state);
       this.#settleFirst();
     });
-  }
-
-  /** For people: without an answer in time the client id stands for it, because the group's next event must not wait. */
-  async #idAtCoordinator(): Promise<string> {
-    const { clientId } = this.#consumer;
-    const asked = memberIdAtCoordinator(this.#requests, this.#groupId, clientId, this.#protocol);
-    const found = await withDeadline(asked, idWithinMs, this.#clock, () => closedError('no answer')).catch(
-      () => undefined,
-    );
-    return found ?? clientId;
-  }
-
-  #atCoordinator(): Promise<OwnMember | undefined> {
-    return memberAtCoordinator(this.#requests, this.#groupId, this.#consumer.clientId, this.#protocol);
   }
 
   #lose(): void {
@@ -321,10 +306,4 @@ export class ConfluentMembership implements GroupMembership, GroupEvents {
     else this.#first?.reject(error);
     this.#first = undefined;
   }
-}
-
-/** The partitions of a list that are not in another. */
-function without(partitions: readonly TopicPartition[], others: readonly TopicPartition[]): TopicPartition[] {
-  const keys = new Set(others.map(partitionKey));
-  return partitions.filter((partition) => !keys.has(partitionKey(partition)));
 }

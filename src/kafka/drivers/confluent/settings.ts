@@ -1,4 +1,5 @@
 import { TidemarkError } from '../../../errors.ts';
+import { systemClock } from '../../../platform/index.ts';
 import { addressText, type KafkaSaslOptions, type ResolvedClientOptions } from '../../clientOptions.ts';
 
 export type Settings = Record<string, unknown>;
@@ -78,6 +79,6 @@ function describeToken(tokenValue: string): { tokenValue: string; lifetime: numb
   } catch {
     // Not a JWT: what the token is made of is between its issuer and the broker.
   }
-  const lifetime = typeof claims.exp === 'number' ? claims.exp * 1_000 : Date.now() + 3_600_000;
+  const lifetime = typeof claims.exp === 'number' ? claims.exp * 1_000 : systemClock.now() + 3_600_000;
   return { tokenValue, lifetime, principal: typeof claims.sub === 'string' ? claims.sub : '' };
 }
