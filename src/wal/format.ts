@@ -40,6 +40,7 @@ export type FrameKind = (typeof frameKinds)[keyof typeof frameKinds];
 
 const segmentMagic = Buffer.from('TIDEWAL\n');
 export const frameMagic = Buffer.from('TmEf');
+const frameMagicNumber = frameMagic.readUInt32BE();
 
 /** What a segment's header says. */
 export interface SegmentHeader {
@@ -112,7 +113,7 @@ export function encodeFrameHeader(header: FrameHeader, seed: number, into: Buffe
 
 /** The frame's header at `at` of the bytes; undefined where none with a right checksum begins. */
 export function decodeFrameHeader(bytes: Buffer, at: number, seed: number): FrameHeader | undefined {
-  if (bytes.length - at < frameHeaderBytes || bytes.readUInt32BE(at) !== frameMagic.readUInt32BE(0)) return undefined;
+  if (bytes.length - at < frameHeaderBytes || bytes.readUInt32BE(at) !== frameMagicNumber) return undefined;
   if (crc32c(bytes.subarray(at, at + 24), seed) !== bytes.readUInt32BE(at + 24)) return undefined;
   return {
     index: bytes.readBigUInt64BE(at + 8),

@@ -16,8 +16,7 @@ export const readBytes = 4 * 1_048_576;
 export interface Frame {
   readonly index: bigint;
   readonly kind: FrameKind;
-  /** Index of the first frame that was written together with this one: everything below it was durable by then. */
-  readonly groupFirst: bigint;
+  readonly placeInGroup: number;
   /** Where its header begins in the file. */
   readonly byteOffset: number;
   /** A view of memory that nobody writes to again. */
@@ -113,7 +112,7 @@ export class FrameScan {
       frames.push({
         index: header.index,
         kind: header.kind,
-        groupFirst: header.index - BigInt(header.placeInGroup),
+        placeInGroup: header.placeInGroup,
         byteOffset: this.#byteOffset + at,
         payload,
       });

@@ -57,7 +57,7 @@ describe('the format', () => {
       [1024n, 40, 'tide'],
       [1025n, 72, 'mark'],
     ]);
-    expect(frames?.map(({ groupFirst }) => groupFirst)).toEqual([1024n, 1024n]);
+    expect(frames?.map(({ placeInGroup }) => placeInGroup)).toEqual([0, 1]);
     expect(await scan.next()).toBeUndefined();
     expect(scan.bad).toBeUndefined();
   });

@@ -60,6 +60,23 @@ describe('appending', () => {
     for (const [at, place] of places.entries()) expect(String(await log.readEntry(place))).toBe(texts[at]);
   });
 
+  test('a new segment is noted in the state before its first entry: were it lost, nothing else would tell', async () => {
+    const disk = new WalDisk();
+    const log = await openOn(disk, small);
+    await Promise.all([log.append(Buffer.alloc(10)), log.append(Buffer.alloc(10))]);
+    let isHeld = true;
+    disk.before = (operation, path) => {
+      if (isHeld && operation === 'write' && path.endsWith('state')) throw errno('ENOSPC', path);
+    };
+    await failure(log.append(text('third')), 'WAL_FULL');
+    expect(disk.bytes(`${dir}/00000000000000000002.wal`)).toHaveLength(segmentHeader);
+    isHeld = false;
+    expect((await log.append(text('third'))).segment).toBe(2n);
+    disk.restart(nothingSurvives);
+    disk.move(`${dir}/00000000000000000002.wal`);
+    await failure(openOn(disk, small), 'WAL_SEGMENT_MISSING');
+  });
+
   test('an entry that is too long is refused, and one as long as the limit is not', async () => {
     const disk = new WalDisk();
     const log = await openOn(disk, small);
@@ -128,6 +145,21 @@ describe('a full disk', () => {
     );
     await log.advance(6n);
     expect((await log.append(Buffer.alloc(10))).index).toBe(7n);
+  });
+
+  test('a crash brings back nothing of an append that failed', async () => {
+    const disk = new WalDisk();
+    const log = await openOn(disk);
+    await log.append(text('one'));
+    disk.capacityBytes = total(disk) + frameHeader + 3 + 100;
+    const refused = [log.append(text('two')), log.append(Buffer.alloc(900))];
+    for (const work of refused) await failure(work, 'WAL_FULL');
+    // Of what is not synced, the write survives and the truncation does not.
+    disk.restart({ contents: () => ({ done: 1, tornAt: 0 }), name: () => true });
+    disk.capacityBytes = Number.POSITIVE_INFINITY;
+    const again = await openOn(disk);
+    expect(await payloadsOf(again)).toEqual(['one']);
+    expect(again.recovery.tornTail).toBeUndefined();
   });
 
   test('a truncation that fails ends the writer', async () => {
