@@ -39,6 +39,8 @@ export interface Worker {
   ended(): Promise<ProcessEnd>;
 }
 
+/** Below the limit of a test, so that it is the worker's own words that are read. */
+const limitMs = 45_000;
 const program = fileURLToPath(new URL('./worker.mjs', import.meta.url));
 
 /** Starts a real process on the built package; it cannot outlive the test run. */
@@ -61,13 +63,13 @@ export async function startWorker(runs: readonly WorkerRun[], failpoint?: string
     pid: child.pid,
     events,
     waitFor: (names, nth = 1) =>
-      waitUntil(`event ${nth} ${names} of the worker`, () => events(names)[nth - 1], { giveUp, limitMs: 30_000 }).catch(
+      waitUntil(`event ${nth} ${names} of the worker`, () => events(names)[nth - 1], { giveUp, limitMs }).catch(
         (error: Error) => {
           throw new Error(`${error.message}\n${tailOf(logFile)}`);
         },
       ),
     waitUntilStopped: async () => {
-      await waitUntil('the worker to be stopped', () => stateOf(child.pid) === 'T', { giveUp, limitMs: 30_000 });
+      await waitUntil('the worker to be stopped', () => stateOf(child.pid) === 'T', { giveUp, limitMs });
     },
     alive: child.alive,
     signal: (signal) => {

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { Worker } from '../crash/workerProcess.ts';
 import { groupSetting } from './groupSetting.ts';
-import { type GroupTrial, heldBy } from './groupTrial.ts';
+import { type GroupTrial, groupTestMs, heldBy } from './groupTrial.ts';
 import { needsWay, ways } from './memberships.ts';
 
 const setting = groupSetting();
@@ -11,17 +11,19 @@ const attemptsMax = 3;
 /** A batch waits so long for more records: the normal gap between two commits of a partition, with what a machine adds. */
 const lingerMs = 200;
 const filled = 6;
+/** Nobody is to be counted out because the machine was slow. */
+const sessionTimeoutMs = 20_000;
 
-describe.each(ways)('$name', ({ name, way }) => {
+describe.each(ways)('$name', { timeout: groupTestMs }, ({ name, way }) => {
   beforeEach((context) => needsWay(context, way));
 
   it('a process that joins and leaves does not pause the partitions that stay where they are', async () => {
-    const trial = await setting().trial({ way, filled, changes: { batch: { lingerMs } } });
+    const trial = await setting().trial({ way, filled, sessionTimeoutMs, changes: { batch: { lingerMs } } });
     const bystander = await setting().trial({ way, filled: 1 });
     await bystander.endLoad();
     const [first, second] = await Promise.all([trial.member(), trial.member()]);
     await trial.shared(first, second);
-    const measured: { normalMs: number; changeMs: number; stayed: number }[] = [];
+    const measured: Gaps[] = [];
     do {
       const startMs = Date.now();
       // The normal gap is one beside a process that starts, only that nobody joins.
@@ -33,19 +35,18 @@ describe.each(ways)('$name', ({ name, way }) => {
       expect(await third.ended(), third.logTail()).toEqual({ signal: null, code: 0 });
       await trial.shared(first, second);
       const endMs = Date.now();
-      const stayed = stayers([first, second], [third], joinMs);
+      const { stayed, disturbed } = stayers([first, second], [third], joinMs);
       const gap = (fromMs: number, untilMs: number) =>
         Math.max(...stayed.map(({ worker, partition }) => longestGap(worker, partition, fromMs, untilMs)));
-      measured.push({ normalMs: gap(startMs, joinMs), changeMs: gap(joinMs, endMs), stayed: stayed.length });
+      measured.push({ normalMs: gap(startMs, joinMs), changeMs: gap(joinMs, endMs), stayed: stayed.length, disturbed });
     } while (measured.length < attemptsMax && !measured.some(isSmooth));
     console.log(`${name}, longest gaps between two commits: ${JSON.stringify(measured)}`);
     expect(measured.some(isSmooth), JSON.stringify(measured)).toBe(true);
-    expect(measured.every(({ stayed }) => stayed > 0)).toBe(true);
     await trial.finishWith(first, second);
-  }, 120_000);
+  });
 
   it('a rolling restart pauses a partition that moves for less than a second after the decision of the group', async () => {
-    const trial = await setting().trial({ way, filled });
+    const trial = await setting().trial({ way, filled, sessionTimeoutMs });
     let workers: readonly Worker[] = await Promise.all([trial.member(), trial.member(), trial.member()]);
     await trial.shared(...workers);
     const measured: Pause[] = [];
@@ -57,8 +58,18 @@ describe.each(ways)('$name', ({ name, way }) => {
     console.log(`${name}, longest pauses of a rolling restart: ${JSON.stringify(measured)}`);
     expect(measured.some(isShort), JSON.stringify(measured)).toBe(true);
     await trial.finishWith(...workers);
-  }, 120_000);
+  });
 });
+
+/** The longest between two commits of a partition that stays. */
+interface Gaps {
+  readonly normalMs: number;
+  /** While another process joins and leaves. */
+  readonly changeMs: number;
+  /** Partitions that stayed, and those of them that were given up and claimed again all the same. */
+  readonly stayed: number;
+  readonly disturbed: number;
+}
 
 interface Pause {
   /** From the last commit of the former owner to the first of the new one. */
@@ -69,15 +80,16 @@ interface Pause {
   readonly decisionMs: number;
 }
 
-const isSmooth = ({ normalMs, changeMs }: { normalMs: number; changeMs: number }) => changeMs <= 2 * normalMs;
+const isSmooth = ({ normalMs, changeMs, stayed, disturbed }: Gaps) =>
+  stayed > 0 && disturbed === 0 && changeMs <= 2 * normalMs;
 const isShort = ({ afterDecisionMs }: Pause) => afterDecisionMs <= 1_000;
 
-/** Partitions no other process has claimed since; these are not to notice anything. */
+/** Partitions no other process has claimed since; none of them is to notice anything. */
 function stayers(
   workers: readonly Worker[],
   others: readonly Worker[],
   sinceMs: number,
-): { worker: Worker; partition: number }[] {
+): { readonly stayed: readonly { worker: Worker; partition: number }[]; readonly disturbed: number } {
   const changes = (worker: Worker, partition: number) =>
     worker
       .events(['partitionClaimed', 'partitionReleased', 'partitionFenced'])
@@ -91,8 +103,8 @@ function stayers(
       })
       .map((partition) => ({ worker, partition })),
   );
-  for (const { worker, partition } of stayed) expect(changes(worker, partition), worker.logTail()).toEqual([]);
-  return stayed;
+  const disturbed = stayed.filter(({ worker, partition }) => changes(worker, partition).length > 0).length;
+  return { stayed, disturbed };
 }
 
 /** Between two commits of a partition, the later of which is within a time. */

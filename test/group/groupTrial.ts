@@ -30,18 +30,21 @@ export interface GroupTrialOptions {
   readonly way: MembershipWay;
   /** Partitions with records; one more stays empty. Default 3. */
   readonly filled?: number;
+  /** Default 4 000, as the broker of the tests has it for the protocol `consumer`. */
+  readonly sessionTimeoutMs?: number;
   readonly changes?: OptionChanges;
 }
 
-/** For members whose protocol lets them choose; the broker's of the tests are as short. */
-export const sessionTimeoutMs = 4_000;
+/** Limit of a test with several processes, on a slow machine; most of it is waiting for the sessions of those who are gone. */
+export const groupTestMs = 180_000;
+export const usualSessionMs = 4_000;
 const heartbeatIntervalMs = 500;
 const loadEveryMs = 100;
 
 export async function groupTrial(setting: GroupTrialSetting, options: GroupTrialOptions): Promise<GroupTrial> {
   const { environment, brokers, database } = setting;
   const { driver, protocol } = options.way;
-  const filled = options.filled ?? 3;
+  const { filled = 3, sessionTimeoutMs = usualSessionMs } = options;
   const input = await produceInput(environment, { filled, rounds: 1, recordsPerStep: 12 });
   const { source = {}, ...others } = options.changes ?? {};
   const trial = await newTrial({
@@ -73,11 +76,9 @@ export async function groupTrial(setting: GroupTrialSetting, options: GroupTrial
         failpoint,
       ),
     shared: async (...workers) => {
-      await waitUntil('the partitions to be shared', () => isShared(workers), { limitMs: 30_000 }).catch(
-        (error: Error) => {
-          throw new Error([error.message, ...workers.map((worker) => worker.logTail())].join('\n'));
-        },
-      );
+      await waitUntil('the partitions to be shared', () => isShared(workers)).catch((error: Error) => {
+        throw new Error([error.message, ...workers.map((worker) => worker.logTail())].join('\n'));
+      });
     },
     endLoad: () => load.end(),
     finishWith: async (...workers) => {
@@ -122,17 +123,10 @@ export function heldBy(worker: Worker): ReadonlySet<number> {
 }
 
 /** Waits until an event is told that a question answers with yes. */
-export function told(
-  worker: Worker,
-  name: string,
-  isMeant: (event: WorkerEvent) => boolean,
-  limitMs = 30_000,
-): Promise<WorkerEvent> {
-  return waitUntil(`${name} of the worker`, () => worker.events(name).find(isMeant), { limitMs }).catch(
-    (error: Error) => {
-      throw new Error(`${error.message}\n${worker.logTail()}`);
-    },
-  );
+export function told(worker: Worker, name: string, isMeant: (event: WorkerEvent) => boolean): Promise<WorkerEvent> {
+  return waitUntil(`${name} of the worker`, () => worker.events(name).find(isMeant)).catch((error: Error) => {
+    throw new Error(`${error.message}\n${worker.logTail()}`);
+  });
 }
 
 /** How others know a process. */

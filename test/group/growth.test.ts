@@ -3,12 +3,13 @@ import { appendPlain } from '../crash/input.ts';
 import { waitUntil } from '../services/index.ts';
 import { kafkaAdmin } from '../services/kafka/admin.ts';
 import { groupSetting } from './groupSetting.ts';
+import { groupTestMs } from './groupTrial.ts';
 import { needsWay, ways } from './memberships.ts';
 
 const setting = groupSetting();
 const metadataRefreshMs = 500;
 
-describe.concurrent('what a group learns while it runs', () => {
+describe.concurrent('what a group learns while it runs', { timeout: groupTestMs }, () => {
   it.for(ways)('$name: new partitions are shared too, and read from their first record', async ({ way }, context) => {
     needsWay(context, way);
     const { environment, trial: newTrial } = setting();

@@ -4,11 +4,12 @@ import { kafkaDriverEnvironment } from '../support/kafkaDriverEnvironment.ts';
 import {
   errorOf,
   type GroupTrialSetting,
+  groupTestMs,
   groupTrial,
   heldBy,
   instanceIdOf,
-  sessionTimeoutMs,
   told,
+  usualSessionMs,
 } from './groupTrial.ts';
 import { needsWay, ways } from './memberships.ts';
 
@@ -37,7 +38,9 @@ afterAll(async () => {
   await kafka?.stop();
 });
 
-describe.concurrent('a process that is cut off from the brokers and not from the database', () => {
+describe.concurrent('a process that is cut off from the brokers and not from the database', {
+  timeout: groupTestMs,
+}, () => {
   it.for(ways.map((one, number) => ({ ...one, number })))(
     '$name: is fenced, does not claim back, and returns when it may',
     async ({ way, number }, context) => {
@@ -66,7 +69,7 @@ describe.concurrent('a process that is cut off from the brokers and not from the
       }
       // Longer than any pause before another look at a disputed claim.
       const quietMs = Date.now();
-      await told(other, 'rangeCommitted', ({ at }) => at > quietMs + sessionTimeoutMs);
+      await told(other, 'rangeCommitted', ({ at }) => at > quietMs + usualSessionMs);
       expect(isolated.events('partitionClaimed').filter(({ at }) => at > cutMs)).toEqual([]);
       expect(isolated.events('rangeCommitted').filter(({ at }) => at > quietMs)).toEqual([]);
       setProxies(route, 'open');

@@ -1,13 +1,16 @@
 import { describe, expect, it } from 'vitest';
 import type { FailpointName } from '../../src/platform/index.ts';
 import { groupSetting } from './groupSetting.ts';
+import { groupTestMs } from './groupTrial.ts';
 import { needsWay, ways } from './memberships.ts';
 
 const setting = groupSetting();
 const kafkajs = { driver: 'kafkajs', protocol: 'eager' } as const;
 const killed = { signal: 'SIGKILL', code: null };
 
-describe.concurrent('a member killed at a dangerous line leaves its partitions to another', () => {
+describe.concurrent('a member killed at a dangerous line leaves its partitions to another', {
+  timeout: groupTestMs,
+}, () => {
   const lines: readonly FailpointName[] = [
     'store.beforeClaim',
     'store.afterClaim',
@@ -36,7 +39,7 @@ describe.concurrent('a member killed at a dangerous line leaves its partitions t
   });
 });
 
-describe.concurrent('with one transaction for a batch', () => {
+describe.concurrent('with one transaction for a batch', { timeout: groupTestMs }, () => {
   it.for(ways)(
     '$name: processes come, are killed, sleep and go, and every record is there once',
     async ({ way }, context) => {

@@ -11,7 +11,7 @@ export interface LoadOptions {
   readonly recordsPerSecond: number;
 }
 
-/** Records that were acknowledged; those of aborted transactions are in no reader's view. */
+/** What the client library believes; when leaders move it takes some for sent that are not, and sends some twice. */
 export interface LoadCounts {
   readonly plain: number;
   readonly committed: number;

@@ -6,21 +6,19 @@ export interface LogContent {
   readonly values: string[];
 }
 
-/** A reader that waits so long for nothing has seen everything. */
-const idleMs = 6_000;
 /** Of a run of the tool: what it writes becomes one text. */
 const recordsAtOnceMax = 3_000_000;
 const readersMax = 3;
 
 /**
  * What Kafka's own consumer finds in a topic under read committed: the truth about producers whose brokers were killed, by
- * code that is not ours. By number of the partition.
+ * code that is not ours. By number of the partition. A reader that waited `idleMs` for nothing has seen everything.
  */
 export async function readLog(
   kafka: KafkaService,
   topic: string,
   partitions: number,
-  expectedRecords: number,
+  { expectedRecords, idleMs }: { readonly expectedRecords: number; readonly idleMs: number },
 ): Promise<readonly LogContent[]> {
   const contents = Array.from({ length: partitions }, (): LogContent => ({ offsets: [], values: [] }));
   const options = [

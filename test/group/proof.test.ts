@@ -6,7 +6,7 @@ import { membersMax } from './schedule.ts';
 
 const durationMs = 90_000;
 /** Beside the load: brokers that come back, everybody reading to the end, the log read again. */
-const restMs = 210_000;
+const restMs = 300_000;
 
 let kafka: KafkaService;
 let database: TestDatabase;
