@@ -6,7 +6,8 @@ import { loadLibrary, packageName, unavailable } from '../../src/kafka/drivers/c
 import { readerSettings } from '../../src/kafka/drivers/confluent/settings.ts';
 import { createDriver, type KafkaDriver, type PartitionStream } from '../../src/kafka/index.ts';
 import { kafkaService, waitUntil } from '../services/index.ts';
-import { builtConfluentFolder, needsConfluent } from '../support/confluentPackage.ts';
+import { builtConfluentFolder } from '../support/confluentFolder.ts';
+import { needsConfluent } from '../support/confluentPackage.ts';
 import { kafkaDriverEnvironment } from '../support/kafkaDriverEnvironment.ts';
 
 needsConfluent();

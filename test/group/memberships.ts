@@ -1,8 +1,7 @@
-import { readFileSync } from 'node:fs';
-import { confluentFolder, isBuilt, packageName } from '../../scripts/confluent/place.ts';
-import { folderVariable } from '../../src/kafka/drivers/confluent/library.ts';
+import { packageName } from '../../scripts/confluent/place.ts';
 import type { GroupProtocol, kafkaDrivers } from '../../src/kafka/index.ts';
 import { skipWithout } from '../services/index.ts';
+import { provideConfluent } from '../support/confluentFolder.ts';
 
 /** A way to be a member: a driver and one of its protocols. */
 export interface MembershipWay {
@@ -20,9 +19,7 @@ export const ways: readonly { readonly name: string; readonly way: MembershipWay
   ] as const
 ).map((way) => ({ name: `${way.driver}:${way.protocol}`, way }));
 
-const folder = builtConfluentFolder();
-// For this process and the workers that it starts.
-if (folder !== undefined) process.env[folderVariable] = folder;
+const hasConfluent = provideConfluent();
 
 /** Those of this machine. */
 export function availableWays(): typeof ways {
@@ -35,13 +32,5 @@ export function needsWay(context: { skip(note: string): never }, way: Membership
 }
 
 function isAvailable({ driver }: MembershipWay): boolean {
-  return driver === 'kafkajs' || folder !== undefined;
-}
-
-function builtConfluentFolder(): string | undefined {
-  const { peerDependencies } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
-    readonly peerDependencies: Readonly<Record<string, string>>;
-  };
-  const built = process.env[folderVariable] ?? confluentFolder(peerDependencies[packageName] ?? '');
-  return isBuilt(built) ? built : undefined;
+  return driver === 'kafkajs' || hasConfluent;
 }
