@@ -61,7 +61,6 @@ export class ConfluentMembership implements GroupMembership, GroupEvents {
   #leaving: Promise<void> | undefined;
   #cancelEagerLoss = () => {};
 
-  /** `onLeft` is called when it has ended. */
   constructor(
     client: ConfluentClient,
     requests: OwnRequests,
@@ -75,7 +74,7 @@ export class ConfluentMembership implements GroupMembership, GroupEvents {
     this.#groupId = options.groupId;
     this.#times = membershipTimes(options);
     this.#calls = new ListenerCalls(listener, this.#times.revokeTimeoutMs, this.#clock);
-    this.#subscription = new Subscription(client, options.subscription);
+    this.#subscription = new Subscription(client, options.subscription, this.#times.metadataRefreshMs);
     // Of its own, because the library does not tell which member of the group we are.
     const clientId = `${client.options.clientId}-${newClaimToken()}`;
     this.#place = new PlaceInGroup(requests, options.groupId, clientId, protocol, client.clock);
@@ -156,7 +155,7 @@ export class ConfluentMembership implements GroupMembership, GroupEvents {
         if (this.#phase !== 'running') return;
         if (attempt === 1) await this.#consumer.connect();
         if (this.#phase !== 'running') return;
-        void this.#watchTopics(topics);
+        void this.#subscription.watch(topics, this.#end.signal, (names) => this.#subscribe(names));
         void this.#watchEmptyShare();
         return;
       } catch (thrown) {
@@ -172,19 +171,11 @@ export class ConfluentMembership implements GroupMembership, GroupEvents {
     }
   }
 
-  /** Subscribes, and again whenever a pattern matches more topics. */
-  async #watchTopics(first: readonly string[]): Promise<void> {
-    let names = first;
-    for (let subscribed = ''; this.#phase === 'running'; ) {
-      if (names.length > 0 && names.join() !== subscribed) this.#consumer.subscribe(names);
-      // Nothing to be a member for: the group gives nothing until there is a topic.
-      if (names.length === 0) this.#settleFirst();
-      subscribed = names.join();
-      if (!this.#subscription.isPattern) return;
-      await this.#clock.sleep(this.#times.metadataRefreshMs, this.#end.signal).catch(() => {});
-      // Brokers out of reach are reported by the consumer; here the next look is soon enough.
-      names = await this.#subscription.names().catch(() => names);
-    }
+  #subscribe(names: readonly string[]): void {
+    if (this.#phase !== 'running') return;
+    if (names.length > 0) this.#consumer.subscribe(names);
+    // Nothing to be a member for: the group gives nothing until there is a topic.
+    else this.#settleFirst();
   }
 
   /**

@@ -10,6 +10,7 @@ import { knownTopics, topicNames } from './lookups.ts';
  */
 export class Subscription {
   readonly #client: ConfluentClient;
+  readonly #everyMs: number;
   readonly #names: readonly string[] | undefined;
   readonly #pattern: RegExp | undefined;
   /**
@@ -19,14 +20,28 @@ export class Subscription {
   readonly #matched = new Set<string>();
 
   /** Throws CONFIG_INVALID for a pattern that is none. */
-  constructor(client: ConfluentClient, subscription: MembershipOptions['subscription']) {
+  constructor(client: ConfluentClient, subscription: MembershipOptions['subscription'], everyMs: number) {
     this.#client = client;
+    this.#everyMs = everyMs;
     if ('topics' in subscription) this.#names = [...new Set(subscription.topics)].sort();
     else this.#pattern = wholeName(subscription.pattern);
   }
 
-  get isPattern(): boolean {
-    return this.#pattern !== undefined;
+  /** Calls back with the names, and again whenever a pattern matches more of them, until the signal is aborted. */
+  async watch(
+    first: readonly string[],
+    signal: AbortSignal,
+    onNames: (names: readonly string[]) => void,
+  ): Promise<void> {
+    let names = first;
+    for (let told: string | undefined; !signal.aborted; ) {
+      if (names.join() !== told) onNames(names);
+      told = names.join();
+      if (this.#pattern === undefined) return;
+      await this.#client.clock.sleep(this.#everyMs, signal).catch(() => {});
+      // Brokers out of reach are reported by the consumer; here the next look is soon enough.
+      names = await this.names().catch(() => names);
+    }
   }
 
   /** The names now. Rejects with KAFKA_TOPIC_MISSING where a named one does not exist. */
