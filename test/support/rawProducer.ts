@@ -1,9 +1,9 @@
 import { TidemarkError } from '../../src/errors.ts';
 import { resolveClientOptions } from '../../src/kafka/clientOptions.ts';
 import { Cluster } from '../../src/kafka/drivers/kafkajs/cluster.ts';
-import { brokerFailure } from '../../src/kafka/drivers/kafkajs/failures.ts';
 import type { BrokerAnswer, BrokerRequest, WireReader } from '../../src/kafka/protocol/index.ts';
 import { WireWriter } from '../../src/kafka/protocol/index.ts';
+import { brokerFailure } from '../../src/kafka/reading/index.ts';
 import { systemClock } from '../../src/platform/index.ts';
 
 /** Appends record batches as they are: what no client library writes (codecs, sizes, record counts) gets into a log by this. */

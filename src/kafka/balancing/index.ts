@@ -1,3 +1,3 @@
 /** What a membership is made of without a client library: how partitions are spread, and how a listener is called. */
-export { ListenerCalls } from '../drivers/kafkajs/membership/listenerCalls.ts';
-export { type StickyMember, stickyAssignment } from '../drivers/kafkajs/membership/stickyAssignment.ts';
+export { ListenerCalls } from './listenerCalls.ts';
+export { type StickyMember, stickyAssignment } from './stickyAssignment.ts';

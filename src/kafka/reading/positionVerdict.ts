@@ -1,8 +1,8 @@
 import { TidemarkError } from '../../errors.ts';
 import { type PartitionBounds, partitionName } from '../../model/index.ts';
 import type { EpochEndOffset } from '../driver.ts';
-import { type Failure, type ReadPosition, truncated } from '../drivers/kafkajs/fetchVerdict.ts';
 import { brokerErrorCodes, brokerErrorKind } from '../protocol/index.ts';
+import { type Failure, type ReadPosition, truncated } from './fetchVerdict.ts';
 
 /**
  * A broker answered OFFSET_OUT_OF_RANGE: is the position outside of the log, is the log another one, or did the broker

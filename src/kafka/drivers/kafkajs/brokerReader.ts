@@ -3,13 +3,12 @@ import { partitionName } from '../../../model/index.ts';
 import type { BrokerAddress } from '../../clientOptions.ts';
 import type { FetcherOptions } from '../../driver.ts';
 import { type FetchAnswer, type FetchedPartition, fetchRequest } from '../../protocol/index.ts';
+import type { FollowedPartition } from '../../reading/index.ts';
+import { brokerFailure, type Failure, judgeAnswer } from '../../reading/index.ts';
 import type { ByteLease } from '../../records/index.ts';
 import type { AnswerBodies } from './answerBodies.ts';
 import type { BrokerConnection } from './brokerConnection.ts';
 import type { Cluster } from './cluster.ts';
-import { brokerFailure } from './failures.ts';
-import { type Failure, judgeAnswer } from './fetchVerdict.ts';
-import type { FollowedPartition } from './followedPartition.ts';
 
 /** One answer brings at most this much, whatever the number of partitions, unless a single batch is larger. */
 const answerBytesMax = 4 * 1024 * 1024;

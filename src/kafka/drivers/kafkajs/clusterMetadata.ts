@@ -7,7 +7,7 @@ import {
   type PartitionMetadata,
   type TopicMetadata,
 } from '../../protocol/index.ts';
-import { brokerFailure, topicsMissing } from './failures.ts';
+import { brokerFailure, topicsMissing } from '../../reading/index.ts';
 
 export interface LeaderOf {
   readonly nodeId: number;

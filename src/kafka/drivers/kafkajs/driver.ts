@@ -12,8 +12,8 @@ import type {
 } from '../../driver.ts';
 import type { GroupMembership, MembershipListener, MembershipOptions } from '../../membership.ts';
 import { brokerErrorCodes, type TopicMetadata } from '../../protocol/index.ts';
+import { brokerFailure, topicsMissing } from '../../reading/index.ts';
 import { Cluster } from './cluster.ts';
-import { brokerFailure, topicsMissing } from './failures.ts';
 import { KafkajsFetcher } from './fetcher.ts';
 import { commitGroupOffsets, groupOffsets } from './groupOffsets.ts';
 import { leaderEpochEnds, offsetsAtTimestamp, partitionBounds } from './leaderRequests.ts';

@@ -4,12 +4,11 @@ import { partitionName } from '../../../model/index.ts';
 import { backoffMs } from '../../../platform/index.ts';
 import { addressText, type BrokerAddress } from '../../clientOptions.ts';
 import type { Fetcher, FetcherOptions, FollowStart, PartitionStream } from '../../driver.ts';
+import type { Failure } from '../../reading/index.ts';
+import { FollowedPartition, type StreamOwner, topicRecreated } from '../../reading/index.ts';
 import { AnswerBodies } from './answerBodies.ts';
 import { BrokerReader, failureOf, type ReaderOwner } from './brokerReader.ts';
 import { type Cluster, doubtMs, retryBaseMs, retryCapMs } from './cluster.ts';
-import { topicRecreated } from './failures.ts';
-import type { Failure } from './fetchVerdict.ts';
-import { FollowedPartition, type StreamOwner } from './followedPartition.ts';
 import { examinePosition } from './positionCheck.ts';
 
 const defaults: FetcherOptions = {

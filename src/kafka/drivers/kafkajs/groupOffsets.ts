@@ -6,8 +6,8 @@ import {
   offsetCommitRequest,
   offsetFetchRequest,
 } from '../../protocol/index.ts';
+import { brokerFailure } from '../../reading/index.ts';
 import type { Cluster } from './cluster.ts';
-import { brokerFailure } from './failures.ts';
 
 /** Offsets a group has committed for the topics. Waits while a transaction is about to change one of them. */
 export function groupOffsets(cluster: Cluster, groupId: string, topics: readonly string[]): Promise<CommittedOffset[]> {

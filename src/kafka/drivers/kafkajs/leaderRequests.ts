@@ -19,8 +19,8 @@ import {
   listOffsetsRequest,
   offsetForLeaderEpochRequest,
 } from '../../protocol/index.ts';
+import { brokerFailure, topicsMissing } from '../../reading/index.ts';
 import type { Cluster } from './cluster.ts';
-import { brokerFailure, topicsMissing } from './failures.ts';
 
 /** A partition as its leader wants to be asked for it. */
 type Led<P extends TopicPartition> = P & { readonly currentLeaderEpoch: number };

@@ -1,6 +1,6 @@
+import type { Failure, ReadPosition } from '../../reading/index.ts';
 import { judgeOutOfRange } from '../../reading/positionVerdict.ts';
 import type { Cluster } from './cluster.ts';
-import type { Failure, ReadPosition } from './fetchVerdict.ts';
 import { leaderEpochEnds, partitionBounds } from './leaderRequests.ts';
 
 /** Looks at what the cluster has of a partition whose position a broker refused. */

@@ -1,7 +1,7 @@
 import { isTidemarkError, messageOf, TidemarkError } from '../../../../errors.ts';
 import { brokerErrorCodes } from '../../../protocol/index.ts';
+import { brokerFailure } from '../../../reading/index.ts';
 import { requestTimedOut } from '../brokerConnection.ts';
-import { brokerFailure } from '../failures.ts';
 
 /** The coordinator's error codes as errors. */
 export function groupFailure(code: number, groupId: string, action: string): TidemarkError {

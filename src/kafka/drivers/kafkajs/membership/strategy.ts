@@ -1,10 +1,10 @@
 import type { TopicPartition } from '../../../../model/index.ts';
+import { type StickyMember, stickyAssignment } from '../../../balancing/index.ts';
 import {
   decodeConsumerSubscription,
   encodeConsumerAssignment,
   encodeConsumerSubscription,
 } from '../../../protocol/index.ts';
-import { type StickyMember, stickyAssignment } from './stickyAssignment.ts';
 
 /** The name all members of a group must share. Changes with the meaning of the claims. */
 export const strategyName = 'tidemark-sticky';

@@ -1,8 +1,8 @@
 import { messageOf, TidemarkError } from '../../../../errors.ts';
 import type { MembershipOptions } from '../../../membership.ts';
 import { brokerErrorCodes, type TopicMetadata } from '../../../protocol/index.ts';
+import { brokerFailure, topicsMissing } from '../../../reading/index.ts';
 import type { Cluster } from '../cluster.ts';
-import { brokerFailure, topicsMissing } from '../failures.ts';
 
 /** Topics of a subscription and their numbers of partitions, as the brokers have them. */
 export class SubscribedTopics {

@@ -1,7 +1,7 @@
-import { isTidemarkError, messageOf, TidemarkError } from '../../../errors.ts';
-import { partitionName, type RecordChunk, type TopicPartition } from '../../../model/index.ts';
-import { brokerErrorCodes, brokerErrorKind, type FetchedPartition } from '../../protocol/index.ts';
-import { type ByteLease, chunkOf } from '../../records/index.ts';
+import { isTidemarkError, messageOf, TidemarkError } from '../../errors.ts';
+import { partitionName, type RecordChunk, type TopicPartition } from '../../model/index.ts';
+import { brokerErrorCodes, brokerErrorKind, type FetchedPartition } from '../protocol/index.ts';
+import { type ByteLease, chunkOf } from '../records/index.ts';
 import { brokerFailure } from './failures.ts';
 
 /** What is done about a failure. */

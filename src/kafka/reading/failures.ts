@@ -1,6 +1,6 @@
-import { TidemarkError } from '../../../errors.ts';
-import { partitionName, type TopicPartition } from '../../../model/index.ts';
-import { brokerErrorCodes, brokerErrorKind } from '../../protocol/index.ts';
+import { TidemarkError } from '../../errors.ts';
+import { partitionName, type TopicPartition } from '../../model/index.ts';
+import { brokerErrorCodes, brokerErrorKind } from '../protocol/index.ts';
 
 /** What a request was about, for its error. `action` completes "The broker refused to …". */
 export interface RequestSubject {

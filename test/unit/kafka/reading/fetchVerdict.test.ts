@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { judgeAnswer, type ReadPosition } from '../../../../../src/kafka/drivers/kafkajs/fetchVerdict.ts';
-import { brokerErrorCodes, type FetchedPartition } from '../../../../../src/kafka/protocol/index.ts';
-import { encodeRecordBatch } from '../../../../../src/testkit/index.ts';
+import { brokerErrorCodes, type FetchedPartition } from '../../../../src/kafka/protocol/index.ts';
+import { judgeAnswer, type ReadPosition } from '../../../../src/kafka/reading/fetchVerdict.ts';
+import { encodeRecordBatch } from '../../../../src/testkit/index.ts';
 
 const position: ReadPosition = { topic: 't', partition: 3, fetchedUntil: 7n, lastFetchedEpoch: 2, fetchBytes: 1_000 };
 const batch = encodeRecordBatch({

@@ -1,10 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import {
-  type StickyMember,
-  stickyAssignment,
-} from '../../../../../../src/kafka/drivers/kafkajs/membership/stickyAssignment.ts';
-import { partitionName, type TopicPartition } from '../../../../../../src/model/index.ts';
+import { type StickyMember, stickyAssignment } from '../../../../src/kafka/balancing/stickyAssignment.ts';
+import { partitionName, type TopicPartition } from '../../../../src/model/index.ts';
 
 const topicNames = ['a', 'b', 'c'];
 const partitionCounts = fc

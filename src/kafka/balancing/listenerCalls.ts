@@ -1,6 +1,6 @@
-import type { TopicPartition } from '../../../../model/index.ts';
-import type { Clock } from '../../../../platform/index.ts';
-import type { MembershipListener } from '../../../membership.ts';
+import type { TopicPartition } from '../../model/index.ts';
+import type { Clock } from '../../platform/index.ts';
+import type { MembershipListener } from '../membership.ts';
 
 /**
  * The calls to a listener, one after another, while the membership itself goes on: heartbeats do not wait for a

@@ -1,6 +1,6 @@
-import type { PartitionBounds, RecordChunk } from '../../../model/index.ts';
-import type { FetcherOptions, FollowStart, PartitionStream } from '../../driver.ts';
-import type { FetchPartition } from '../../protocol/index.ts';
+import type { PartitionBounds, RecordChunk } from '../../model/index.ts';
+import type { FetcherOptions, FollowStart, PartitionStream } from '../driver.ts';
+import type { FetchPartition } from '../protocol/index.ts';
 
 /** Who moves a stream through its states. */
 export interface StreamOwner {

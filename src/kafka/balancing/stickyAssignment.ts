@@ -1,4 +1,4 @@
-import { comparePartitions, partitionKey, type TopicPartition } from '../../../../model/index.ts';
+import { comparePartitions, partitionKey, type TopicPartition } from '../../model/index.ts';
 
 export interface StickyMember {
   readonly memberId: string;
