@@ -1,8 +1,16 @@
 import { join } from 'node:path';
 import type { DurableFiles } from '../platform/index.ts';
 
-/** Names of files that are being made; what is left of them is removed when the log is opened. */
+/** Names of files that are being made. */
 export const temporarySuffix = '.tmp';
+
+/**
+ * Files that a process was making when it ended, for the opening to remove. Not those of locks: another process may be
+ * making its own just now, to find out that the directory is held.
+ */
+export function isLeftover(name: string): boolean {
+  return name.endsWith(temporarySuffix) && !name.startsWith('lock-');
+}
 
 /**
  * Makes a file with all of its bytes, durably, or not at all: under another name first, then renamed. Rejects with the

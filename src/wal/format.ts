@@ -14,14 +14,13 @@
  *              4  4  length of the payload
  *              8  8  index: one more than that of the frame before
  *             16  2  kind: 0 = entry, 1 = gap
- *             18  2  place in the group: how many frames of the same write go before
+ *             18  2  unsynced before: how many frames directly before it were not durable yet when it was written
  *             20  4  CRC-32C of the payload
  *             24  4  CRC-32C of bytes 0 to 23, continued from the checksum of the segment's header
  *             28     payload
  *
- * The frame's checksum continues the header's, so a frame counts only in the segment it was written to. Frames of one
- * group were written at once and synced at once; when a group is written, everything before it is durable already. That
- * is how damage is told from a torn tail (survey.ts).
+ * The frame's checksum continues the header's, so a frame counts only in the segment it was written to. A frame says
+ * which of those before it were durable when it was written: that is how damage is told from a torn tail (survey.ts).
  *
  * A gap stands for entries that a repair could not save: its payload is the index of the next frame, 8 bytes.
  */
@@ -32,7 +31,7 @@ export const segmentHeaderBytes = 40;
 export const frameHeaderBytes = 28;
 /** No entry was ever written longer, whatever `entryBytesMax` was set to: a reader allocates no more for what it is told. */
 export const entryBytesLimit = 256 * 1_048_576;
-/** Frames of one write; the place in the group has two bytes. */
+/** Frames of one write. Two groups at most are unsynced at a time, and their frames are counted with two bytes. */
 export const groupEntriesMax = 512;
 
 export const frameKinds = { entry: 0, gap: 1 } as const;
@@ -52,7 +51,7 @@ export interface SegmentHeader {
 export interface FrameHeader {
   readonly index: bigint;
   readonly kind: FrameKind;
-  readonly placeInGroup: number;
+  readonly unsyncedBefore: number;
   readonly payloadBytes: number;
   readonly payloadChecksum: number;
 }
@@ -106,7 +105,7 @@ export function encodeFrameHeader(header: FrameHeader, seed: number, into: Buffe
   into.writeUInt32BE(header.payloadBytes, 4);
   into.writeBigUInt64BE(header.index, 8);
   into.writeUInt16BE(header.kind, 16);
-  into.writeUInt16BE(header.placeInGroup, 18);
+  into.writeUInt16BE(header.unsyncedBefore, 18);
   into.writeUInt32BE(header.payloadChecksum, 20);
   into.writeUInt32BE(crc32c(into.subarray(0, 24), seed), 24);
 }
@@ -118,7 +117,7 @@ export function decodeFrameHeader(bytes: Buffer, at: number, seed: number): Fram
   return {
     index: bytes.readBigUInt64BE(at + 8),
     kind: bytes.readUInt16BE(at + 16) as FrameKind,
-    placeInGroup: bytes.readUInt16BE(at + 18),
+    unsyncedBefore: bytes.readUInt16BE(at + 18),
     payloadBytes: bytes.readUInt32BE(at + 4),
     payloadChecksum: bytes.readUInt32BE(at + 20),
   };

@@ -16,7 +16,7 @@ export const readBytes = 4 * 1_048_576;
 export interface Frame {
   readonly index: bigint;
   readonly kind: FrameKind;
-  readonly placeInGroup: number;
+  readonly unsyncedBefore: number;
   /** Where its header begins in the file. */
   readonly byteOffset: number;
   /** A view of memory that nobody writes to again. */
@@ -112,7 +112,7 @@ export class FrameScan {
       frames.push({
         index: header.index,
         kind: header.kind,
-        placeInGroup: header.placeInGroup,
+        unsyncedBefore: header.unsyncedBefore,
         byteOffset: this.#byteOffset + at,
         payload,
       });

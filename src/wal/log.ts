@@ -56,7 +56,13 @@ export class WriteAheadLog {
     this.recovery = recovered.report;
     this.#header = { logId: recovered.state.logId };
     this.#state = new StateWriter(recovered.stateFile, recovered.state);
-    this.#groups = new GroupCommit((bodies) => this.#commitGroup(bodies), segmentBytesMax - segmentHeaderBytes);
+    this.#groups = new GroupCommit(
+      {
+        write: (bodies, before) => this.#writeGroup(bodies, before),
+        sync: (bodies) => this.#syncGroup(bodies),
+      },
+      segmentBytesMax,
+    );
     this.#segments = recovered.segments;
     this.#active = recovered.active;
   }
@@ -172,33 +178,40 @@ export class WriteAheadLog {
     if (errors.length > 0) throw fileError('WAL_WRITE_FAILED', this.#parts.dir, errors[0]);
   }
 
-  async #commitGroup(bodies: readonly FrameBody[]): Promise<readonly EntryPlace[]> {
+  async #writeGroup(bodies: readonly FrameBody[], before: Promise<void>): Promise<void> {
+    await this.#makeRoom(bytesOf(bodies), before);
     if (this.#ended !== undefined) throw this.#ended;
-    const bytes = bodies.reduce((sum, { payload }) => sum + frameHeaderBytes + payload.length, 0);
-    await this.#makeRoom(bytes);
     const segment = this.#active;
     try {
       failpoint('wal.beforeWrite');
       await segment.write(bodies);
     } catch (error) {
-      if (isNoRoom(error)) await this.#cutBack(segment);
+      if (isNoRoom(error)) await this.#cutBack(segment, before);
       throw this.#failed(segment.path, error);
     }
-    failpoint('wal.beforeSync');
+  }
+
+  async #syncGroup(bodies: readonly FrameBody[]): Promise<readonly EntryPlace[]> {
+    if (this.#ended !== undefined) throw this.#ended;
+    const segment = this.#active;
     const { clock, onSync } = this.#parts;
     const startedMs = clock.monotonic();
+    failpoint('wal.beforeSync');
     try {
       await segment.sync();
     } catch (error) {
       throw this.#end(segment.path, error);
     }
     failpoint('wal.afterSync');
-    onSync({ entries: bodies.length, bytes, ms: clock.monotonic() - startedMs });
+    onSync({ entries: bodies.length, bytes: bytesOf(bodies), ms: clock.monotonic() - startedMs });
     return segment.accept(bodies);
   }
 
   /** A failed write may have left whole frames: a crash would bring back entries whose callers were told that they failed. */
-  async #cutBack(segment: SegmentFile): Promise<void> {
+  async #cutBack(segment: SegmentFile, before: Promise<void>): Promise<void> {
+    // The group before lies in front of it and must not be cut off.
+    await before;
+    if (this.#ended !== undefined) throw this.#ended;
     try {
       await segment.cutBack();
     } catch (error) {
@@ -207,10 +220,13 @@ export class WriteAheadLog {
   }
 
   /** Begins the next segment when the group does not fit into this one. */
-  async #makeRoom(bytes: number): Promise<void> {
+  async #makeRoom(bytes: number, before: Promise<void>): Promise<void> {
     const { files, dir, segmentBytesMax } = this.#parts;
     const full = this.#active;
-    if (full.bytes + bytes > segmentBytesMax && full.bytes > segmentHeaderBytes) {
+    if (full.writtenBytes + bytes > segmentBytesMax && full.writtenBytes > segmentHeaderBytes) {
+      // All of a segment is synced before the next one begins.
+      await before;
+      if (this.#ended !== undefined) throw this.#ended;
       try {
         failpoint('wal.beforeSegment');
         const next = await SegmentFile.create(files, dir, { ...this.#header, firstIndex: full.nextIndex });
@@ -294,4 +310,8 @@ export class WriteAheadLog {
     if (this.#closed === undefined) return;
     throw new TidemarkError('WAL_CLOSED', `${this.#parts.dir}: the write-ahead log was closed`);
   }
+}
+
+function bytesOf(bodies: readonly FrameBody[]): number {
+  return bodies.reduce((sum, { payload }) => sum + frameHeaderBytes + payload.length, 0);
 }

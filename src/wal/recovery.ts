@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { TidemarkError } from '../errors.ts';
 import { type DurableFile, type DurableFiles, newClaimToken } from '../platform/index.ts';
-import { makeFile, temporarySuffix } from './atomicFile.ts';
+import { isLeftover, makeFile, temporarySuffix } from './atomicFile.ts';
 import { damageError, fileError } from './damage.ts';
 import { segmentHeaderBytes, segmentName } from './format.ts';
 import { readBytes } from './frameScan.ts';
@@ -111,7 +111,7 @@ async function makeLogWhereNone(files: DurableFiles, dir: string): Promise<boole
   if (segments.some((name) => name !== first)) return false;
   if (segments.length > 0 && (await sizeOf(files, join(dir, first))) > segmentHeaderBytes) return false;
   for (const name of await files.list(dir)) {
-    if (name === first || name.endsWith(temporarySuffix)) await files.remove(join(dir, name));
+    if (name === first || isLeftover(name)) await files.remove(join(dir, name));
   }
   const logId = newClaimToken();
   await (await SegmentFile.create(files, dir, { logId, firstIndex: 0n })).close();

@@ -34,7 +34,7 @@ export interface EntryPlace {
   readonly payloadBytes: number;
 }
 
-/** The segment that is written to. `bytes` and `nextIndex` are those of what was synced. */
+/** The segment that is written to. `bytes` and `nextIndex` are those of what was synced; more may have been written. */
 export class SegmentFile {
   readonly path: string;
   readonly firstIndex: bigint;
@@ -42,6 +42,8 @@ export class SegmentFile {
   readonly #seed: number;
   #bytes: number;
   #nextIndex: bigint;
+  #writtenBytes: number;
+  #writtenIndex: bigint;
 
   constructor(file: DurableFile, path: string, header: SegmentHeader, bytes: number, nextIndex: bigint) {
     this.#file = file;
@@ -50,6 +52,8 @@ export class SegmentFile {
     this.#seed = frameSeed(header);
     this.#bytes = bytes;
     this.#nextIndex = nextIndex;
+    this.#writtenBytes = bytes;
+    this.#writtenIndex = nextIndex;
   }
 
   /** Makes a segment without entries, durably. Rejects with the system's error; then it is not there. */
@@ -68,28 +72,39 @@ export class SegmentFile {
     return this.#nextIndex;
   }
 
-  /** Writes the frames behind the last synced one, in one write, without syncing; `accept` makes them count. */
+  /** Where the next write begins. */
+  get writtenBytes(): number {
+    return this.#writtenBytes;
+  }
+
+  /** Writes the frames behind the last ones, in one write, without syncing; `accept` makes them count. */
   async write(bodies: readonly FrameBody[]): Promise<void> {
     const headers = Buffer.allocUnsafe(bodies.length * frameHeaderBytes);
     const parts: Uint8Array[] = [];
-    for (const [place, { kind, payload, payloadChecksum }] of bodies.entries()) {
-      const header = headers.subarray(place * frameHeaderBytes, (place + 1) * frameHeaderBytes);
-      const index = this.#nextIndex + BigInt(place);
+    let index = this.#writtenIndex;
+    let bytes = this.#writtenBytes;
+    for (const [at, { kind, payload, payloadChecksum }] of bodies.entries()) {
+      const header = headers.subarray(at * frameHeaderBytes, (at + 1) * frameHeaderBytes);
+      const unsyncedBefore = Number(index - this.#nextIndex);
       encodeFrameHeader(
-        { index, kind, placeInGroup: place, payloadBytes: payload.length, payloadChecksum },
+        { index, kind, unsyncedBefore, payloadBytes: payload.length, payloadChecksum },
         this.#seed,
         header,
       );
       parts.push(header, payload);
+      index = indexAfter(kind, index, payload);
+      bytes += frameHeaderBytes + payload.length;
     }
-    await this.#file.write(parts, this.#bytes);
+    await this.#file.write(parts, this.#writtenBytes);
+    this.#writtenIndex = index;
+    this.#writtenBytes = bytes;
   }
 
   sync(): Promise<void> {
     return this.#file.sync();
   }
 
-  /** The frames of the last write are durable: answers where they lie. */
+  /** The frames, which are the next ones in order, are durable: answers where they lie. */
   accept(bodies: readonly FrameBody[]): readonly EntryPlace[] {
     return bodies.map(({ kind, payload }) => {
       const place = {
@@ -106,6 +121,8 @@ export class SegmentFile {
 
   /** Takes away, durably, what a failed write has left behind the last synced frame. */
   async cutBack(): Promise<void> {
+    this.#writtenBytes = this.#bytes;
+    this.#writtenIndex = this.#nextIndex;
     await this.#file.truncate(this.#bytes);
     await this.#file.sync();
   }

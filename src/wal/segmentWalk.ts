@@ -110,7 +110,7 @@ export class SegmentWalk {
     for (let from = bad.byteOffset + 1; ; ) {
       const found = await findFrameHeader(file, seed, from, fileBytes);
       if (found === undefined) return false;
-      if (found.index - BigInt(found.placeInGroup) > this.nextIndex) return true;
+      if (found.index - BigInt(found.unsyncedBefore) > this.nextIndex) return true;
       from = found.byteOffset + frameHeaderBytes;
     }
   }

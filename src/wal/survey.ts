@@ -5,13 +5,13 @@
  * on, everything may be what a crash left of writes that nobody was told about. It is not, and counts as damage, when
  * - the state says that the entry was durable: it is written whenever a segment is begun, the low watermark moves, and the
  *   log is opened or closed; or
- * - a frame further on belongs to a later group: a group is only written when everything before it was synced; or
+ * - a frame further on says that it was durable: each frame tells how many before it were not when it was written; or
  * - its header has the right checksum and says what no write of ours would.
- * Frames further on of the *same* group prove nothing: a disk may keep the pages of one unsynced write in any order.
+ * Good frames further on that do not say so prove nothing: a disk may keep the pages of unsynced writes in any order.
  */
 import { join } from 'node:path';
 import type { DurableFile, DurableFiles } from '../platform/index.ts';
-import { temporarySuffix } from './atomicFile.ts';
+import { isLeftover } from './atomicFile.ts';
 import { type Damage, damageOf, errnoOf } from './damage.ts';
 import {
   decodeSegmentHeader,
@@ -134,7 +134,7 @@ class Surveyor {
       damages: this.#damages,
       tornTail: this.#tornTail,
       gaps: this.#gaps,
-      leftovers: names.filter((name) => name.endsWith(temporarySuffix)),
+      leftovers: names.filter(isLeftover),
     };
   }
 

@@ -1,5 +1,5 @@
 import { basename, dirname } from 'node:path';
-import type { DurableFile, DurableFiles } from '../../src/platform/index.ts';
+import { type DurableFile, type DurableFiles, turnEventLoop } from '../../src/platform/index.ts';
 import type { LockProcesses } from '../../src/wal/lock.ts';
 
 /**
@@ -45,6 +45,8 @@ export class WalDisk implements DurableFiles {
   /** Total of all files, or what there is room for. */
   capacityBytes = Number.POSITIVE_INFINITY;
   isReadOnly = false;
+  /** How long a sync takes, in turns of the event loop. */
+  syncTurns = 0;
   /** Called before every operation; what it throws is what the operation throws. */
   before: (operation: string, path: string) => void = () => {};
   operations = 0;
@@ -172,6 +174,11 @@ export class WalDisk implements DurableFiles {
     this.#step(operation, path);
   }
 
+  /** Whether the power is still on for what takes its time. */
+  checkAlive(path: string, life: number): void {
+    if (life !== this.#life || this.operations > this.lossAt) throw new PowerLoss(path);
+  }
+
   get life(): number {
     return this.#life;
   }
@@ -251,8 +258,12 @@ class ModelFile implements DurableFile {
       if (!(error instanceof PowerLoss)) this.#inode.pending = [];
       throw error;
     }
-    for (const operation of pending) this.#inode.durable = applied(this.#inode.durable, operation);
-    this.#inode.pending = [];
+    // It takes its time, and what is written meanwhile is not part of it.
+    const count = pending.length;
+    for (let turn = 0; turn < this.#disk.syncTurns; turn += 1) await turnEventLoop();
+    this.#disk.checkAlive(this.#path, this.#life);
+    for (const operation of pending.slice(0, count)) this.#inode.durable = applied(this.#inode.durable, operation);
+    this.#inode.pending = this.#inode.pending.slice(count);
   }
 
   async close(): Promise<void> {

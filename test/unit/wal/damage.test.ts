@@ -292,7 +292,7 @@ function frameOf(logId: string, index: bigint, payload: Buffer, payloadBytes: nu
   const bytes = Buffer.alloc(frameHeader);
   const seed = frameSeed({ logId, firstIndex: 0n });
   const payloadChecksum = crc32c(payload);
-  encodeFrameHeader({ index, kind: frameKinds.entry, placeInGroup: 0, payloadBytes, payloadChecksum }, seed, bytes);
+  encodeFrameHeader({ index, kind: frameKinds.entry, unsyncedBefore: 0, payloadBytes, payloadChecksum }, seed, bytes);
   return Buffer.concat([bytes, payload]);
 }
 

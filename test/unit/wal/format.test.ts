@@ -31,7 +31,7 @@ function frame(place: number, text: string): Buffer {
   const bytes = Buffer.alloc(28);
   const index = header.firstIndex + BigInt(place);
   encodeFrameHeader(
-    { index, kind, placeInGroup: place, payloadBytes: payload.length, payloadChecksum },
+    { index, kind, unsyncedBefore: place, payloadBytes: payload.length, payloadChecksum },
     frameSeed(header),
     bytes,
   );
@@ -57,7 +57,7 @@ describe('the format', () => {
       [1024n, 40, 'tide'],
       [1025n, 72, 'mark'],
     ]);
-    expect(frames?.map(({ placeInGroup }) => placeInGroup)).toEqual([0, 1]);
+    expect(frames?.map(({ unsyncedBefore }) => unsyncedBefore)).toEqual([0, 1]);
     expect(await scan.next()).toBeUndefined();
     expect(scan.bad).toBeUndefined();
   });

@@ -49,6 +49,39 @@ describe('appending', () => {
     expect(log.nextIndex).toBe(640n);
   });
 
+  test('where much waits, the next group is written while the one before is synced, and acknowledged after it', async () => {
+    const disk = new WalDisk();
+    const log = await openOn(disk);
+    disk.syncTurns = 5;
+    const seen: string[] = [];
+    disk.before = (operation, path) => {
+      if (path === firstSegment) seen.push(`${operation} ${log.nextIndex}`);
+    };
+    const big = Buffer.alloc(3 * 1_048_576);
+    const places = await Promise.all([big, big, big].map((payload) => log.append(payload)));
+    expect(seen).toEqual(['write 0', 'sync 0', 'write 0', 'sync 1', 'write 1', 'sync 2']);
+    expect(places.map(({ index }) => index)).toEqual([0n, 1n, 2n]);
+    disk.restart(nothingSurvives);
+    expect((await openOn(disk)).nextIndex).toBe(3n);
+  });
+
+  test('a full disk takes a group away and leaves the one before, which is just being synced', async () => {
+    const disk = new WalDisk();
+    const log = await openOn(disk);
+    disk.syncTurns = 5;
+    const big = Buffer.alloc(3 * 1_048_576);
+    disk.capacityBytes = total(disk) + 4 * 1_048_576;
+    const [first, second, third] = [big, big, Buffer.alloc(10)].map((payload) => log.append(payload));
+    await first;
+    await failure(second ?? Promise.reject(new Error('no append')), 'WAL_FULL');
+    await third?.catch(() => {});
+    expect((await log.append(text('fits'))).index).toBeLessThanOrEqual(2n);
+    disk.restart(nothingSurvives);
+    disk.capacityBytes = Number.POSITIVE_INFINITY;
+    const again = await openOn(disk);
+    expect((await payloadsOf(again)).map((payload) => payload.length)).toEqual([big.length, 4]);
+  });
+
   test('indices follow the order of the calls, over segments too', async () => {
     const disk = new WalDisk();
     const log = await openOn(disk, small);
