@@ -3,22 +3,24 @@ import { describe, expect, test } from 'vitest';
 import { type DecodedRecord, decodedChunk } from '../../../../src/kafka/records/index.ts';
 
 const where = { topic: 't', partition: 3 };
-const bytes = fc.uint8Array({ maxLength: 200 }).map((array) => Buffer.from(array));
+const bytes: fc.Arbitrary<Buffer | null> = fc.option(
+  fc.uint8Array({ maxLength: 200 }).map((array) => Buffer.from(array)),
+);
 
-const record: fc.Arbitrary<DecodedRecord & { readonly gap: number }> = fc.record({
+const record = fc.record({
   gap: fc.integer({ min: 0, max: 2 ** 31 }),
   offset: fc.constant(0),
   timestamp: fc.oneof(fc.constant(-1), fc.integer({ min: 0, max: 2 ** 45 }), fc.constant(Number.MAX_SAFE_INTEGER)),
-  key: fc.option(bytes),
-  value: fc.option(bytes),
-  headers: fc.array(fc.tuple(fc.string(), fc.option(bytes)), { maxLength: 3 }),
+  key: bytes,
+  value: bytes,
+  headers: fc.array(fc.tuple(fc.string(), bytes), { maxLength: 3 }),
   leaderEpoch: fc.integer({ min: -1, max: 2 }),
 });
 
 /** Records one after the other, with holes. */
 const log = fc.array(record, { maxLength: 20 }).map((records) => {
   let next = 5;
-  return records.map(({ gap, ...each }) => {
+  return records.map(({ gap, ...each }): DecodedRecord => {
     const offset = next + gap;
     next = offset + 1;
     return { ...each, offset };
