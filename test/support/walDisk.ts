@@ -176,7 +176,7 @@ export class WalDisk implements DurableFiles {
 
   /** Whether the power is still on for what takes its time. */
   checkAlive(path: string, life: number): void {
-    if (life !== this.#life || this.operations > this.lossAt) throw new PowerLoss(path);
+    if (life !== this.#life || this.operations >= this.lossAt) throw new PowerLoss(path);
   }
 
   get life(): number {

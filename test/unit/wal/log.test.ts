@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { turnEventLoop } from '../../../src/platform/index.ts';
 import { inspectWal } from '../../../src/wal/index.ts';
 import { errno, everythingSurvives, nothingSurvives, WalDisk } from '../../support/walDisk.ts';
 import { dir, diskWith, failure, firstSegment, frameHeader, openOn, payloadsOf, segmentHeader } from './walSetting.ts';
@@ -65,6 +66,28 @@ describe('appending', () => {
     expect((await openOn(disk)).nextIndex).toBe(3n);
   });
 
+  test('a crash may keep the group that was written ahead and not the one before: both are a torn tail', async () => {
+    const disk = new WalDisk();
+    const log = await openOn(disk);
+    await log.append(text('one'));
+    disk.syncTurns = 5;
+    let writes = 0;
+    disk.before = (operation) => {
+      if (operation === 'write') writes += 1;
+      // The second write is done, and the first sync is not.
+      if (writes === 2) disk.lossAt = disk.operations;
+    };
+    const big = Buffer.alloc(3 * 1_048_576);
+    await Promise.allSettled([big, big].map((payload) => log.append(payload)));
+    expect(writes).toBe(2);
+    disk.before = () => {};
+    const firstSectors = Math.ceil((frameHeader + big.length) / 512);
+    disk.restart({ ...nothingSurvives, sector: (sector) => sector > firstSectors });
+    const again = await openOn(disk);
+    expect(again.recovery.tornTail?.byteOffset).toBe(segmentHeader + frameHeader + 3);
+    expect(await payloadsOf(again)).toEqual(['one']);
+  });
+
   test('a full disk takes a group away and leaves the one before, which is just being synced', async () => {
     const disk = new WalDisk();
     const log = await openOn(disk);
@@ -80,6 +103,19 @@ describe('appending', () => {
     disk.capacityBytes = Number.POSITIVE_INFINITY;
     const again = await openOn(disk);
     expect((await payloadsOf(again)).map((payload) => payload.length)).toEqual([big.length, 4]);
+  });
+
+  test('who comes while the writer is about to rest is not forgotten', async () => {
+    const log = await openOn(new WalDisk());
+    for (let turns = 0; turns < 4; turns += 1) {
+      for (let steps = 0; steps < 12; steps += 1) {
+        await log.append(text('one'));
+        for (let turn = 0; turn < turns; turn += 1) await turnEventLoop();
+        for (let at = 0; at < steps; at += 1) await Promise.resolve();
+        await log.append(text('two'));
+      }
+    }
+    expect(log.nextIndex).toBe(96n);
   });
 
   test('indices follow the order of the calls, over segments too', async () => {
