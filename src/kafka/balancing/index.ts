@@ -1,3 +1,4 @@
-/** What a membership is made of without a client library: how partitions are spread, and how a listener is called. */
+/** What a membership is made of without a client library: how partitions are spread, how a listener is called, what its failures are. */
+export { membershipLost, protocolConflict } from './failures.ts';
 export { ListenerCalls } from './listenerCalls.ts';
 export { type StickyMember, stickyAssignment } from './stickyAssignment.ts';

@@ -1,5 +1,5 @@
 import { TidemarkError } from '../../../errors.ts';
-import { protocolConflict } from '../kafkajs/membership/membershipFailures.ts';
+import { protocolConflict } from '../../balancing/index.ts';
 import { codeOf, libraryFailure, localCodes } from './failures.ts';
 
 /** Codes of Kafka's protocol that concern members of groups. */

@@ -1,9 +1,8 @@
 import type { TidemarkError } from '../../../errors.ts';
 import type { TopicPartition } from '../../../model/index.ts';
 import { backoffMs, type Clock, newClaimToken, StallMeter } from '../../../platform/index.ts';
-import { ListenerCalls } from '../../balancing/index.ts';
+import { ListenerCalls, membershipLost } from '../../balancing/index.ts';
 import type { GroupMembership, GroupProtocol, MembershipListener, MembershipOptions } from '../../membership.ts';
-import { membershipLost } from '../kafkajs/membership/membershipFailures.ts';
 import type { ConfluentClient } from './client.ts';
 import { closedError, libraryFailure } from './failures.ts';
 import {

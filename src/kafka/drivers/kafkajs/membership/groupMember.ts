@@ -1,5 +1,6 @@
 import type { TopicPartition } from '../../../../model/index.ts';
 import { type Clock, withDeadline } from '../../../../platform/index.ts';
+import { protocolConflict } from '../../../balancing/index.ts';
 import {
   brokerErrorCodes,
   decodeConsumerAssignment,
@@ -9,7 +10,7 @@ import {
   syncGroupRequest,
 } from '../../../protocol/index.ts';
 import type { CoordinatorLink } from './coordinatorLink.ts';
-import { protocolConflict, silent } from './membershipFailures.ts';
+import { silent } from './membershipFailures.ts';
 import { assignmentsOf, type Claims, memberMetadata, readMember, strategyName } from './strategy.ts';
 import type { SubscribedTopics } from './subscribedTopics.ts';
 

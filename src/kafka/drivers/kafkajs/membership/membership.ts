@@ -1,7 +1,7 @@
 import type { TidemarkError } from '../../../../errors.ts';
 import { partitionKey, type TopicPartition } from '../../../../model/index.ts';
 import { backoffMs, type Clock, StallMeter, withDeadline } from '../../../../platform/index.ts';
-import { ListenerCalls } from '../../../balancing/index.ts';
+import { ListenerCalls, membershipLost } from '../../../balancing/index.ts';
 import type { GroupMembership, MembershipListener, MembershipOptions } from '../../../membership.ts';
 import { leaveGroupRequest } from '../../../protocol/index.ts';
 import type { Cluster } from '../cluster.ts';
@@ -9,7 +9,7 @@ import { askCoordinator } from '../groupOffsets.ts';
 import { assignmentAtCoordinator } from './assignmentAtCoordinator.ts';
 import { CoordinatorLink, closedError } from './coordinatorLink.ts';
 import { type Generation, GroupMember } from './groupMember.ts';
-import { asTidemarkError, judgeFailure, membershipLost } from './membershipFailures.ts';
+import { asTidemarkError, judgeFailure } from './membershipFailures.ts';
 import { type Claims, noClaims } from './strategy.ts';
 import { SubscribedTopics } from './subscribedTopics.ts';
 

@@ -1,4 +1,5 @@
 import { isTidemarkError, messageOf, TidemarkError } from '../../../../errors.ts';
+import { protocolConflict } from '../../../balancing/index.ts';
 import { brokerErrorCodes } from '../../../protocol/index.ts';
 import { brokerFailure } from '../../../reading/index.ts';
 import { requestTimedOut } from '../brokerConnection.ts';
@@ -23,24 +24,6 @@ export function groupFailure(code: number, groupId: string, action: string): Tid
     default:
       return refusal;
   }
-}
-
-export function protocolConflict(groupId: string, why: string, cause?: TidemarkError): TidemarkError {
-  return new TidemarkError('GROUP_PROTOCOL_CONFLICT', `Group ${groupId} cannot be joined: ${why}`, {
-    hint: 'Give all processes of the group the same kafka.driver and source.group.protocol, or another source.groupId.',
-    ...(cause?.foreignCode === undefined ? {} : { foreignCode: cause.foreignCode }),
-    ...(cause === undefined ? {} : { cause }),
-  });
-}
-
-/** `cause` is what tells that we are not a member (any more). */
-export function membershipLost(groupId: string, cause: TidemarkError | undefined): TidemarkError {
-  const why = cause === undefined ? '' : `: ${cause.message}`;
-  return new TidemarkError('GROUP_MEMBERSHIP_LOST', `This process is not a member of group ${groupId}${why}`, {
-    retriable: true,
-    ...(cause?.foreignCode === undefined ? {} : { foreignCode: cause.foreignCode }),
-    ...(cause === undefined ? {} : { cause }),
-  });
 }
 
 /**
