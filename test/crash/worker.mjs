@@ -52,7 +52,13 @@ const blocked = (record) => {
   return { partition: record.partition, record_offset: record.offset, payload: record.text() };
 };
 
-const transforms = { split, slowly, blocked };
+/** Waits now and then, with its transaction open: whatever happens to the process happens in the middle of one. */
+const lingering = async (record) => {
+  if (record.offset % 128n === 0n) await new Promise((resolve) => setTimeout(resolve, 30));
+  return { partition: record.partition, record_offset: record.offset, payload: record.text() };
+};
+
+const transforms = { split, slowly, blocked, lingering };
 let stopping = false;
 let present;
 process.on('SIGTERM', () => {

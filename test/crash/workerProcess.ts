@@ -9,7 +9,7 @@ export interface WorkerRun {
   /** Options of the pipeline, as JSON. */
   readonly options: Record<string, unknown>;
   /** One of the worker's transforms. */
-  readonly transform?: 'split' | 'slowly' | 'blocked';
+  readonly transform?: 'split' | 'slowly' | 'blocked' | 'lingering';
   /** A build that breaks the promise; see seededSinks.mjs. */
   readonly seeded?: 'ledgerOutside';
   readonly start?: Record<string, unknown>;

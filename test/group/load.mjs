@@ -17,7 +17,7 @@ const kafka = new Kafka({
 });
 const rate = recordsPerSecond / 2;
 /** While brokers are away nothing is written; this much of it is made up for. */
-const backlogMaxMs = 5_000;
+const backlogMaxMs = 10_000;
 const transactionEveryMs = 200;
 const abortEvery = 5;
 const outstandingMax = 8;

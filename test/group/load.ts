@@ -24,6 +24,8 @@ export interface Load {
   counts(): LoadCounts;
   /** Ends the transaction in hand, then the process. */
   stop(): Promise<LoadCounts>;
+  /** For the end of a run that failed. */
+  abandon(): void;
 }
 
 const program = fileURLToPath(new URL('./load.mjs', import.meta.url));
@@ -56,5 +58,6 @@ export async function startLoad(options: LoadOptions): Promise<Load> {
       await child.ended();
       return counts();
     },
+    abandon: () => child.signal('KILL'),
   };
 }

@@ -66,7 +66,8 @@ export class Member {
       this.failures.push(`member ${this.number} did not stop within ${stopLimitMs} ms:\n${worker.logTail()}`);
       worker.signal('SIGKILL');
       await worker.ended();
-    } else if (end.code !== 0) {
+    } else if (end.code !== 0 && worker.events('started').length > 0) {
+      // Whoever was stopped while it started says that it did not start.
       this.failures.push(`member ${this.number} stopped with ${end.code ?? end.signal}:\n${worker.logTail()}`);
     }
   }

@@ -72,10 +72,15 @@ export async function runProof(options: ProofOptions): Promise<ProofResult> {
     recordsPerSecond: options.recordsPerSecond,
   });
   try {
+    const ended = delay(options.durationMs);
     const faults = await carryOut(steps, members, kafka, topic, say);
+    await ended;
     const counts = await load.stop();
     say(`no more faults; the load ended: ${JSON.stringify(counts)}`);
-    await untilEverythingIsRead(kafka, trial, topic);
+    const unread = await untilEverythingIsRead(kafka, trial, topic).then(
+      () => undefined,
+      (error: Error) => error.message,
+    );
     await Promise.all(members.map((member) => member.inTurn(() => member.stop())));
     const expectedRecords = counts.plain + counts.committed;
     let { records, violations } = await verdictOf(kafka, trial, topic, { expectedRecords, idleMs: 6_000 });
@@ -84,8 +89,12 @@ export async function runProof(options: ProofOptions): Promise<ProofResult> {
       ({ records, violations } = await verdictOf(kafka, trial, topic, { expectedRecords, idleMs: 30_000 }));
     }
     const events = eventsOf(members);
-    const [first] = violations;
-    if (first !== undefined) throw new Error(`${summaryOf(violations)}\n${timelineOf(events, first)}`);
+    // What is merely not read yet says less than what is wrong.
+    const first = violations.find(({ kind }) => kind !== 'rowMissing') ?? violations[0];
+    if (first !== undefined) {
+      throw new Error([unread ?? '', summaryOf(violations), timelineOf(events, first)].join('\n'));
+    }
+    if (unread !== undefined) throw new Error(unread);
     const failures = members.flatMap((member) => member.failures);
     if (failures.length > 0) throw new Error(failures.join('\n'));
     const failedStarts = members.reduce((sum, member) => sum + member.failedStarts, 0);
@@ -94,8 +103,7 @@ export async function runProof(options: ProofOptions): Promise<ProofResult> {
     throw new Error(reportOf(options, steps, members, error as Error), { cause: error });
   } finally {
     for (const member of members) member.abandon();
-    await load.stop();
-    await kafka.deleteTopic(topic);
+    load.abandon();
   }
 }
 
@@ -121,9 +129,9 @@ function startIn(trial: Trial, { number, route, workers }: Member, { way }: Proo
   const changes = {
     kafka: { brokers: route.brokers, driver: way.driver, connectTimeoutMs: 2_000, requestTimeoutMs: 10_000 },
     batch: { transaction },
-    sink: { commitTimeoutMs: 5_000 },
+    sink: { commitTimeoutMs: 5_000, columns: undefined },
   };
-  return trial.start({ changes });
+  return trial.start({ changes, transform: 'lingering' });
 }
 
 async function carryOut(
