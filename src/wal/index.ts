@@ -1,7 +1,8 @@
 export type { Damage } from './damage.ts';
 export { type Inspection, inspectWal } from './inspection.ts';
 export type { LockHolder } from './lock.ts';
-export { type SyncFacts, WriteAheadLog } from './log.ts';
+export { WriteAheadLog } from './log.ts';
+export type { SyncFacts } from './logWriter.ts';
 export { openWal, type WalOptions, type WalSurroundings, walDefaults } from './open.ts';
 export type { Entry } from './reading.ts';
 export type { RecoveryReport } from './recovery.ts';

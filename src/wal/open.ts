@@ -3,7 +3,8 @@ import { type Clock, type DurableFiles, nodeFiles, systemClock } from '../platfo
 import { fileError } from './damage.ts';
 import { entryBytesLimit, frameHeaderBytes, segmentHeaderBytes } from './format.ts';
 import { acquireLock, type LockProcesses, systemProcesses } from './lock.ts';
-import { type SyncFacts, WriteAheadLog } from './log.ts';
+import { WriteAheadLog } from './log.ts';
+import type { SyncFacts } from './logWriter.ts';
 import { recoverLog } from './recovery.ts';
 
 export interface WalOptions {
@@ -13,7 +14,7 @@ export interface WalOptions {
   readonly segmentBytesMax?: number;
   /** The longest entry, in bytes; it must fit into a segment. Default 16 MiB, at most 256 MiB. */
   readonly entryBytesMax?: number;
-  /** Called after every fsync of entries. */
+  /** Called after every fsync of entries; must not throw. */
   readonly onSync?: (facts: SyncFacts) => void;
 }
 

@@ -367,6 +367,18 @@ describe('the low watermark', () => {
     expect((await openOn(disk, small)).lowWatermark).toBe(7n);
   });
 
+  test('close waits for a watermark that is moving: nothing is deleted once the directory is given back', async () => {
+    const disk = new WalDisk();
+    const log = await openOn(disk, small);
+    for (let at = 0; at < 8; at += 1) await log.append(Buffer.alloc(10));
+    disk.syncTurns = 3;
+    const advanced = log.advance(6n);
+    await log.close();
+    expect(disk.names().filter((name) => name.endsWith('.wal'))).toEqual(['00000000000000000006.wal']);
+    expect(disk.names().filter((name) => name.startsWith('lock-'))).toEqual([]);
+    await advanced;
+  });
+
   test('segments of which a crash undid the deletion, in any order, are deleted by the next opening', async () => {
     for (const kept of [0, 1, 2]) {
       const disk = new WalDisk();
