@@ -2,7 +2,7 @@ import { setMaxListeners } from 'node:events';
 import { isTidemarkError, TidemarkError } from '../../../errors.ts';
 import { backoffMs, type Clock, unlessAborted, withDeadline } from '../../../platform/index.ts';
 import { addressText, type ResolvedClientOptions } from '../../clientOptions.ts';
-import { codeOf, libraryFailure, localCodes, type Subject, timedOut } from './failures.ts';
+import { isRefusal, libraryFailure, type Subject, timedOut } from './failures.ts';
 import { Handle } from './handle.ts';
 import { adminOf } from './library.ts';
 import type { Library, NativeAdmin, NativeError } from './nativeTypes.ts';
@@ -106,16 +106,13 @@ export class ConfluentClient {
   }
 
   #unreachable(error: unknown): TidemarkError {
-    const code = codeOf(error);
-    if (code === localCodes.authentication || code === localCodes.ssl) {
-      return libraryFailure(error, { action: 'be accepted by a broker' });
-    }
     const list = this.options.brokers.map(addressText).join(', ');
+    if (isRefusal(error)) return libraryFailure(error, { action: `be accepted by a broker of the list (${list})` });
     const failure = libraryFailure(error, { action: 'connect' });
     if (failure.code === 'KAFKA_UNSUPPORTED_BROKER') return failure;
     return new TidemarkError('KAFKA_UNREACHABLE', `No broker of the list answers (${list}). ${failure.message}`, {
       retriable: true,
-      hint: 'Check the addresses, that the brokers run and can be reached from here, and kafka.ssl if the listener speaks TLS.',
+      hint: 'Check the addresses, that the brokers run and can be reached from here, kafka.ssl if the listener speaks TLS, and kafka.sasl if it wants to know who we are.',
       ...(failure.foreignCode === undefined ? {} : { foreignCode: failure.foreignCode }),
       cause: error,
     });

@@ -63,7 +63,8 @@ const local: ReadonlyMap<number, readonly [name: string, code: ErrorCode, retria
 const hints: Partial<Record<ErrorCode, string>> = {
   KAFKA_UNREACHABLE: 'Check the addresses and that the brokers run and can be reached from here.',
   KAFKA_CONNECTION_LOST: 'Check that the broker runs and, if the listener speaks TLS, that kafka.ssl is set.',
-  KAFKA_AUTHENTICATION_FAILED: 'Check kafka.sasl and kafka.ssl against what the listener asks for.',
+  KAFKA_AUTHENTICATION_FAILED:
+    'Check kafka.sasl and kafka.ssl against what the listener asks for; kafka.ssl.ca must hold the authority of its certificate, and that the host of its address.',
   KAFKA_CORRUPT_BATCH:
     'If it stays so, the log of the broker is damaged there: restore the replica, or declare these offsets lost',
 };
@@ -92,6 +93,25 @@ function nativeError(error: unknown): NativeError {
     code: typeof code === 'number' ? code : 0,
     message: typeof message === 'string' ? message : messageOf(error),
   };
+}
+
+/** What the library calls its own errors, in the lower case of its events. */
+const eventCodes: ReadonlyMap<string, number> = new Map([
+  ['broker transport failure', localCodes.transport],
+  ['all broker connections are down', localCodes.allBrokersDown],
+  ['ssl error', localCodes.ssl],
+  ['authentication failure', localCodes.authentication],
+]);
+
+/** The error of an `event.error`: the library gives its text and -1 in the place of its code. */
+export function eventError(event: NativeError): NativeError {
+  const code = event.code === -1 ? eventCodes.get(event.message) : undefined;
+  return code === undefined ? event : { code, message: event.message };
+}
+
+/** Credentials or certificates do not fit: trying again changes nothing. */
+export function isRefusal(error: unknown): boolean {
+  return [localCodes.authentication, localCodes.ssl].some((code) => code === codeOf(error));
 }
 
 export function codeOf(error: unknown): number {

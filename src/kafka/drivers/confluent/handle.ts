@@ -1,5 +1,5 @@
 import { type Clock, withDeadline } from '../../../platform/index.ts';
-import { codeOf, localCodes, timedOut } from './failures.ts';
+import { eventError, isRefusal, localCodes, timedOut } from './failures.ts';
 import type { Library, NativeConsumer, NativeError, NativeMessage } from './nativeTypes.ts';
 import type { Settings } from './settings.ts';
 
@@ -18,6 +18,7 @@ export class Handle {
   #polling: Promise<unknown> = Promise.resolve();
   #closing: Promise<void> | undefined;
   #lastError: NativeError | undefined;
+  #refusedWith: NativeError | undefined;
 
   /** `onQueued`: something waits for `poll`. Called at the first of several. */
   constructor(library: Library, settings: Settings, clock: Clock, onQueued: () => void = () => {}) {
@@ -25,9 +26,9 @@ export class Handle {
     this.consumer = new library.KafkaConsumer({ ...settings, queue_non_empty_cb: onQueued }, undefined);
     // A poll takes what is there. One that waits occupies one of the process's four worker threads meanwhile.
     this.consumer.setDefaultConsumeTimeout(0);
-    this.consumer.on('event.error', (error) => {
-      this.#lastError = error;
-    });
+    this.consumer.on('event.error', (error) => this.#complained(eventError(error)));
+    // A source of tokens that failed, or a token that cannot be used: unheard, it would end the process.
+    this.consumer.on('error', ({ message }) => this.#complained({ code: localCodes.authentication, message }));
   }
 
   /** What the library complained about last, where it said something. */
@@ -44,7 +45,7 @@ export class Handle {
     this.#connecting = new Promise<void>((resolve, reject) => {
       this.consumer.connect({ allTopics: false, timeout: timeoutMs }, (error) => {
         settled = true;
-        if (error) reject(this.#lastError ?? error);
+        if (error) reject(this.#refusedWith ?? this.#lastError ?? error);
         else resolve();
       });
     });
@@ -55,12 +56,17 @@ export class Handle {
     );
   }
 
+  /** The first refusal is kept: that no broker is left, which follows from it, can be heard in the same poll. */
+  #complained(error: NativeError): void {
+    this.#lastError = error;
+    if (isRefusal(error)) this.#refusedWith ??= error;
+  }
+
   /** Complaints are heard only while the queue is polled. Never resolves unless there is a refusal. */
   async #refusal(isSettled: () => boolean): Promise<never> {
     while (!isSettled() && this.#closing === undefined) {
       await this.poll(1).catch(() => []);
-      const code = codeOf(this.#lastError);
-      if (code === localCodes.authentication || code === localCodes.ssl) throw this.#lastError;
+      if (this.#refusedWith !== undefined) throw this.#refusedWith;
       await this.#clock.sleep(connectingPollMs);
     }
     return new Promise(() => {});

@@ -38,6 +38,8 @@ export interface NativeConsumer {
   on(event: 'data', listener: (message: NativeMessage) => void): this;
   /** Everything below `offset` was delivered or holds nothing to deliver, and nothing follows for now. */
   on(event: 'partition.eof', listener: (end: NativePartition & { readonly offset: number }) => void): this;
+  /** The callback for tokens failed, or what it gave was refused by the library. */
+  on(event: 'error', listener: (error: { readonly message: string }) => void): this;
   on(event: 'event.error', listener: (error: NativeError) => void): this;
   on(event: 'event.log', listener: (line: { readonly fac: string; readonly message: string }) => void): this;
   on(

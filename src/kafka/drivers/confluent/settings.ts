@@ -1,4 +1,4 @@
-import { TidemarkError } from '../../../errors.ts';
+import { messageOf, TidemarkError } from '../../../errors.ts';
 import { systemClock } from '../../../platform/index.ts';
 import { addressText, type KafkaSaslOptions, type ResolvedClientOptions } from '../../clientOptions.ts';
 
@@ -67,8 +67,17 @@ function saslSettings(sasl: KafkaSaslOptions | undefined): Settings {
   const { token } = sasl;
   return {
     'sasl.mechanisms': 'OAUTHBEARER',
-    oauthbearer_token_refresh_cb: async () => describeToken(typeof token === 'string' ? token : await token()),
+    oauthbearer_token_refresh_cb: async () => describeToken(typeof token === 'string' ? token : await tokenOf(token)),
   };
+}
+
+/** The library writes into the error that it gets: it has to be one, and of its own. */
+async function tokenOf(source: () => Promise<string>): Promise<string> {
+  try {
+    return await source();
+  } catch (error) {
+    throw new Error(messageOf(error), { cause: error });
+  }
 }
 
 /** librdkafka wants to know whose a token is and until when; a JWT says so, of any other it is told an hour. */
