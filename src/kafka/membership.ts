@@ -37,8 +37,8 @@ export interface MembershipListener {
   /** Partitions that became ours; those that stay are not named again. */
   assigned(partitions: readonly TopicPartition[]): void;
   /**
-   * Partitions that stop being ours. With `awaitsRevocation` the group waits for the promise before anyone else gets
-   * them, `revokeTimeoutMs` at most; without it they may have a new owner already.
+   * Partitions that stop being ours. With `awaitsRevocation`, and not under `eager`, the group waits for the promise
+   * before anyone else gets them, `revokeTimeoutMs` at most; else they may have a new owner already.
    */
   revoked(partitions: readonly TopicPartition[]): Promise<void>;
   /**
@@ -93,6 +93,10 @@ export interface MembershipCapabilities {
   /** The first one is the default. */
   readonly protocols: readonly GroupProtocol[];
   readonly staticMembership: boolean;
-  /** Whether the group waits for `revoked`. */
+  /**
+   * Whether the group waits for `revoked`. Of `cooperative` and `consumer` only: under `eager` a client library has to give
+   * everything up before anybody knows what will move, so to wait would mean to stop what stays, and to name it. A driver
+   * compares afterwards instead, and what has moved may have its new owner when `revoked` is called.
+   */
   readonly awaitsRevocation: boolean;
 }
