@@ -8,6 +8,9 @@ const text = (value: string) => Buffer.from(value);
 /** Two entries of 10 bytes to a segment. */
 const small = { segmentBytesMax: segmentHeader + 2 * (frameHeader + 10), entryBytesMax: 48 };
 
+/** One entry of 4000 bytes to a group, and four to a segment. */
+const medium = { segmentBytesMax: 20_000, entryBytesMax: 4_000 };
+
 /** Counts operations of some kinds on segments. */
 function counted(disk: WalDisk, ...operations: readonly string[]): () => number {
   let count = 0;
@@ -52,13 +55,13 @@ describe('appending', () => {
 
   test('where much waits, the next group is written while the one before is synced, and acknowledged after it', async () => {
     const disk = new WalDisk();
-    const log = await openOn(disk);
+    const log = await openOn(disk, medium);
     disk.syncTurns = 5;
     const seen: string[] = [];
     disk.before = (operation, path) => {
       if (path === firstSegment) seen.push(`${operation} ${log.nextIndex}`);
     };
-    const big = Buffer.alloc(3 * 1_048_576);
+    const big = Buffer.alloc(4_000);
     const places = await Promise.all([big, big, big].map((payload) => log.append(payload)));
     expect(seen).toEqual(['write 0', 'sync 0', 'write 0', 'sync 1', 'write 1', 'sync 2']);
     expect(places.map(({ index }) => index)).toEqual([0n, 1n, 2n]);
@@ -68,7 +71,7 @@ describe('appending', () => {
 
   test('a crash may keep the group that was written ahead and not the one before: both are a torn tail', async () => {
     const disk = new WalDisk();
-    const log = await openOn(disk);
+    const log = await openOn(disk, medium);
     await log.append(text('one'));
     disk.syncTurns = 5;
     let writes = 0;
@@ -77,7 +80,7 @@ describe('appending', () => {
       // The second write is done, and the first sync is not.
       if (writes === 2) disk.lossAt = disk.operations;
     };
-    const big = Buffer.alloc(3 * 1_048_576);
+    const big = Buffer.alloc(4_000);
     await Promise.allSettled([big, big].map((payload) => log.append(payload)));
     expect(writes).toBe(2);
     disk.before = () => {};
@@ -90,10 +93,10 @@ describe('appending', () => {
 
   test('a full disk takes a group away and leaves the one before, which is just being synced', async () => {
     const disk = new WalDisk();
-    const log = await openOn(disk);
+    const log = await openOn(disk, medium);
     disk.syncTurns = 5;
-    const big = Buffer.alloc(3 * 1_048_576);
-    disk.capacityBytes = total(disk) + 4 * 1_048_576;
+    const big = Buffer.alloc(4_000);
+    disk.capacityBytes = total(disk) + 6_000;
     const [first, second, third] = [big, big, Buffer.alloc(10)].map((payload) => log.append(payload));
     await first;
     await failure(second ?? Promise.reject(new Error('no append')), 'WAL_FULL');
