@@ -41,7 +41,7 @@ async function damaged(times: number): Promise<CollectedStream> {
   }
   const [description] = await driver.describeTopics([topic]);
   proxy.meddle = (data) => {
-    // After the name of the topic's records, not in it.
+    // The topic's name, which comes before, has the word too.
     const at = data.indexOf('damaged', data.indexOf('second'));
     if (data.includes('second') && at >= 0 && times > 0) {
       times -= 1;
