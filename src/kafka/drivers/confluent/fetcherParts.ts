@@ -13,8 +13,8 @@ export interface FetcherCore {
   readonly ending: AbortSignal;
   /** Those that are not over. */
   readonly readings: Iterable<Reading>;
-  /** The last error that speaks of damaged bytes; the library does not say of which partition. */
-  readonly damage: unknown;
+  /** The last error that speaks of damaged bytes, until it explains a stall; the library does not say of which partition. */
+  damage: unknown;
   /** Something was delivered to some reading. */
   delivered(): void;
   /** Streams can be read now, or have room again. */

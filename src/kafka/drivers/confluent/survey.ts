@@ -146,6 +146,8 @@ export class Survey {
     reading.needsRestart = true;
     reading.isEpochInDoubt = stream.lastFetchedEpoch >= 0;
     const { damage } = this.#fetcher;
+    // Bytes that are damaged for good are reported again after the restart; what was on the way must not explain a later stall.
+    this.#fetcher.damage = undefined;
     if (damage === undefined) return { kind: 'retry', error: nothingComes(reading, stallMs) };
     const { topic, partition } = stream;
     const action = `read ${partitionName(stream)} at offset ${deliveredUntil} (${codeOf(damage)})`;
