@@ -52,9 +52,13 @@ const blocked = (record) => {
   return { partition: record.partition, record_offset: record.offset, payload: record.text() };
 };
 
-/** Waits now and then, with its transaction open: whatever happens to the process happens in the middle of one. */
+/** Waits some of the time, with its transaction open: what happens to the process often happens in the middle of one. */
+let lingeredAtMs = 0;
 const lingering = async (record) => {
-  if (record.offset % 128n === 0n) await new Promise((resolve) => setTimeout(resolve, 30));
+  if (performance.now() - lingeredAtMs > 100) {
+    lingeredAtMs = performance.now();
+    await new Promise((resolve) => setTimeout(resolve, 40));
+  }
   return { partition: record.partition, record_offset: record.offset, payload: record.text() };
 };
 

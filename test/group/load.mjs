@@ -39,9 +39,10 @@ function pace(prefix) {
   let number = 0;
   return () => {
     const nowMs = performance.now();
-    owed += (Math.min(nowMs - sinceMs, backlogMaxMs) * rate) / 1_000;
+    owed = Math.min(owed + ((nowMs - sinceMs) * rate) / 1_000, (backlogMaxMs * rate) / 1_000);
     sinceMs = nowMs;
-    const count = Math.floor(owed);
+    // What is made up for comes in pieces that a busy cluster can take.
+    const count = Math.min(Math.floor(owed), Math.ceil(rate));
     owed -= count;
     return Array.from({ length: count }, () => {
       number += 1;
