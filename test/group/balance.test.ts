@@ -150,9 +150,9 @@ async function rollingRestart(
   const pauses = everybody.flatMap((worker) => pausesOf(worker, everybody, startMs));
   const longest = pauses.reduce((most, pause) => (pause.afterDecisionMs > most.afterDecisionMs ? pause : most));
   delays.disable();
-  // What keeps this process waiting keeps the steps of a move waiting, which are of four processes. Its own work is less.
+  // What keeps this idle process waiting keeps every step of a move waiting: there are some ten, of four processes.
   const stallMs = delays.max / 1_000_000;
-  return { workers, longest: { ...longest, machineMs: stallMs < 100 ? 0 : Math.round(4 * stallMs) } };
+  return { workers, longest: { ...longest, machineMs: stallMs < 50 ? 0 : Math.round(10 * stallMs) } };
 }
 
 /** The pause of every partition that came to a process. */
