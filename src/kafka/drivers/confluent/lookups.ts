@@ -15,6 +15,8 @@ import type { NativeOffset, NativeTopic, NativeUuid } from './nativeTypes.ts';
 /** `IsolationLevel` of Kafka's protocol: high watermark or last stable offset. */
 const isolation = { readUncommitted: 0, readCommitted: 1 } as const;
 const unknownTopic = 3;
+/** `RD_KAFKA_OFFSET_INVALID`: what an offset is before a broker has filled it in. */
+const noAnswer = -1001;
 const unknownPartition = { code: localCodes.unknownPartition, message: 'Local: Unknown partition' };
 
 /** A topic as a broker knows it now, without a retry: undefined where it does not exist. */
@@ -102,20 +104,41 @@ export async function knownBounds(
   const stables = await listedOffsets(client, partitions, 'latest', isolation.readCommitted);
   const highs = await listedOffsets(client, partitions, 'latest', isolation.readUncommitted);
   return new Map(
-    [...starts.keys()].map((key): [PartitionKey, PartitionBounds | TidemarkError] => {
-      const [start, stable, high] = [starts.get(key), stables.get(key), highs.get(key)];
-      const error = [start, stable, high].find((listed) => listed?.error !== undefined)?.error;
-      if (error !== undefined) return [key, error];
-      return [
-        key,
-        {
-          logStartOffset: BigInt(start?.offset ?? 0),
-          lastStableOffset: BigInt(stable?.offset ?? 0),
-          highWatermark: BigInt(high?.offset ?? 0),
-        },
-      ];
+    partitions.map((of): [PartitionKey, PartitionBounds | TidemarkError] => {
+      const key = partitionKey(of);
+      return [key, boundsOf(of, [starts.get(key), stables.get(key), highs.get(key)])];
     }),
   );
+}
+
+/**
+ * Log start, last stable offset and high watermark as listed. While leaders move the library may list a partition without an
+ * error and with -1001 for its offset: that is no answer, and not a log that has lost everything.
+ */
+export function boundsOf(
+  of: TopicPartition,
+  listed: readonly [Listed | undefined, Listed | undefined, Listed | undefined],
+): PartitionBounds | TidemarkError {
+  const error = listed.find((one) => one?.error !== undefined)?.error;
+  if (error !== undefined) return error;
+  const [logStartOffset, lastStableOffset, highWatermark] = listed.map((one) => one?.offset ?? -1) as [
+    number,
+    number,
+    number,
+  ];
+  if (Math.min(logStartOffset, lastStableOffset, highWatermark) < 0) {
+    const text = `The brokers' answers leave out the offsets of ${partitionName(of)}`;
+    return new TidemarkError('KAFKA_REQUEST_FAILED', text, {
+      topic: of.topic,
+      partition: of.partition,
+      retriable: true,
+    });
+  }
+  return {
+    logStartOffset: BigInt(logStartOffset),
+    lastStableOffset: BigInt(lastStableOffset),
+    highWatermark: BigInt(highWatermark),
+  };
 }
 
 /** First offsets at or after a timestamp in the order asked. */
@@ -197,9 +220,19 @@ async function listedOffsets(
     answers.map(({ topic, partition, offset, leaderEpoch, error }) => {
       const where = { topic, partition };
       const failure = error && libraryFailure(error, { action: `list offsets of ${partitionName(where)}`, ...where });
-      return [partitionKey(where), { offset, leaderEpoch: leaderEpoch ?? -1, error: failure }];
+      const unknown = offset === noAnswer || (typeof at === 'string' && offset < 0) ? offsetUnknown(where) : undefined;
+      return [partitionKey(where), { offset, leaderEpoch: leaderEpoch ?? -1, error: failure ?? unknown }];
     }),
   );
+}
+
+/**
+ * When a leader dies between the library's look at the metadata and its question, the partitions of that leader come back without
+ * an offset and without an error. Taken for an offset it would look like a log that has lost its end.
+ */
+function offsetUnknown(of: TopicPartition): TidemarkError {
+  const text = `No broker has answered for the offsets of ${partitionName(of)}`;
+  return new TidemarkError('KAFKA_REQUEST_FAILED', text, { ...of, retriable: true });
 }
 
 function inOrder(found: PartitionBounds | TidemarkError | undefined, of: TopicPartition): PartitionBounds {
