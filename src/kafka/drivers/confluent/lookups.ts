@@ -220,7 +220,7 @@ async function listedOffsets(
     answers.map(({ topic, partition, offset, leaderEpoch, error }) => {
       const where = { topic, partition };
       const failure = error && libraryFailure(error, { action: `list offsets of ${partitionName(where)}`, ...where });
-      const unknown = offset === noAnswer || (typeof at === 'string' && offset < 0) ? offsetUnknown(where) : undefined;
+      const unknown = offset === noAnswer ? offsetUnknown(where) : undefined;
       return [partitionKey(where), { offset, leaderEpoch: leaderEpoch ?? -1, error: failure ?? unknown }];
     }),
   );
