@@ -1,4 +1,5 @@
 import type { PartitionBounds, RecordChunk, TopicPartition } from '../model/index.ts';
+import type { CommittedOffset } from './committedOffset.ts';
 import type { GroupMembership, MembershipCapabilities, MembershipListener, MembershipOptions } from './membership.ts';
 
 /**
@@ -63,11 +64,6 @@ export interface TopicDescription {
 export interface EpochEndOffset {
   readonly leaderEpoch: number;
   readonly endOffset: bigint;
-}
-
-export interface CommittedOffset extends TopicPartition {
-  readonly offset: bigint;
-  readonly metadata: string;
 }
 
 export interface FetcherOptions {

@@ -6,9 +6,9 @@ export {
   type KafkaTlsOptions,
   kafkaDrivers,
 } from './clientOptions.ts';
+export type { CommittedOffset } from './committedOffset.ts';
 export { createDriver, type DriverDefinition } from './createDriver.ts';
 export type {
-  CommittedOffset,
   DriverCapabilities,
   EpochEndOffset,
   Fetcher,
@@ -27,4 +27,5 @@ export {
   type MembershipLoss,
   type MembershipOptions,
 } from './membership.ts';
+export { readAheadShare } from './readAhead.ts';
 export { readRange } from './readRange.ts';

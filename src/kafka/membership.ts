@@ -1,5 +1,6 @@
 import type { TidemarkError } from '../errors.ts';
 import type { TopicPartition } from '../model/index.ts';
+import type { CommittedOffset } from './committedOffset.ts';
 
 /**
  * Who works on which partition, by a Kafka consumer group. No data and no position goes through it: partitions are read
@@ -28,6 +29,17 @@ export interface GroupMembership {
    * it is asked again within `requestTimeoutMs`, then the error is retriable.
    */
   confirm(): Promise<readonly TopicPartition[]>;
+  /**
+   * Commits offsets (next offsets, not last ones) as this member, under its generation; commits take effect in the order of
+   * the calls. Resolves on the coordinator's answer. Only partitions that are ours as far as this process knows, those that
+   * the group waits for included (`awaitsRevocation`): others are left out, because the broker would take them. No offsets,
+   * or none of ours, is no request.
+   *
+   * Rejects with GROUP_MEMBERSHIP_LOST (retriable: the next commit says more) when we are not a member, from `leave()` on
+   * too, when the coordinator counts us out, or a rebalance is under way; else like every request. After an error that is
+   * not the coordinator's word some of the offsets may be written, or may be still.
+   */
+  commitOffsets(offsets: readonly CommittedOffset[]): Promise<void>;
   /** Gives everything back, after `revoked` is done with it, and tells the coordinator. Leaves no handle open. Never rejects. */
   leave(): Promise<void>;
 }

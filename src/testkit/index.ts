@@ -33,6 +33,7 @@ export type {
   StoredOffset,
 } from '../offsets/index.ts';
 export type { Clock, ProcessIdentity } from '../platform/index.ts';
+export type { ReceivedRecord, Receiver, ReceiverContext } from '../receiver/index.ts';
 export type { Row, Sink, SinkContext, SinkDefinition, SinkTransaction } from '../sinks/index.ts';
 export { pack, type TestCodec, testCodecs } from './codecPackers.ts';
 export {
@@ -68,6 +69,7 @@ export {
   type MemoryDatabaseOptions,
   type MemoryDriver,
   type MemoryProducer,
+  MemoryReceiverContext,
   type MemoryRecord,
   type MemoryRow,
   type MemorySink,

@@ -210,6 +210,51 @@ test('the parts of a fetch answer are where they belong, records as a view into 
   expect(second?.bytes.length).toBe(0);
 });
 
+test('a commit says who commits: a member and its generation, or nobody', () => {
+  const committed = fc.record({
+    topic: fc.constantFrom('t', 'u', 'é'),
+    partition: fc.nat(2 ** 31 - 1),
+    offset: fc.bigInt({ min: 0n, max: 2n ** 63n - 1n }),
+    metadata: fc.string({ unit: 'grapheme' }),
+  });
+  const member = fc.record({ memberId: fc.string(), generation: fc.nat(2 ** 31 - 1) });
+  fc.assert(
+    fc.property(fc.array(committed), fc.option(member, { nil: undefined }), (offsets, as) => {
+      const reader = new WireReader(offsetCommitRequest('g', offsets, as).encode(), 'request');
+      reader.taggedFields();
+      expect(reader.string()).toBe('g');
+      expect([reader.int32(), reader.string()]).toEqual(as === undefined ? [-1, ''] : [as.generation, as.memberId]);
+      expect(reader.nullableString()).toBeNull(); // no static member
+      const read = reader
+        .array((entry) => {
+          const topic = entry.string();
+          const partitions = entry.array((element) => {
+            const place = { topic, partition: element.int32(), offset: element.int64() };
+            expect(element.int32()).toBe(-1); // no leader epoch
+            const metadata = element.nullableString();
+            element.taggedFields();
+            return { ...place, metadata };
+          });
+          entry.taggedFields();
+          return partitions;
+        })
+        .flat();
+      reader.taggedFields();
+      expect(reader.bytesLeft).toBe(0);
+      // By topic, in the order in which they come.
+      const topics = [...new Set(offsets.map(({ topic }) => topic))];
+      expect(read).toEqual(topics.flatMap((topic) => offsets.filter((each) => each.topic === topic)));
+    }),
+  );
+});
+
+test('an answer to a commit names the partitions that were refused', () => {
+  const answer = byTopic((writer) => writer.int32(4).int16(27).noTags());
+  const { results } = offsetCommitRequest('g', []).decode(new WireReader(answer, 'answer'));
+  const refused = { partition: 4, errorCode: 27 };
+  expect(results).toEqual(['t', 't', 'u', 'u'].map((topic) => ({ topic, ...refused })));
+});
+
 test('what is written is read back', () => {
   fc.assert(
     fc.property(

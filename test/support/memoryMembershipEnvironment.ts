@@ -3,8 +3,15 @@ import { type MembershipEnvironment, MemoryCluster } from '../../src/testkit/ind
 
 let prefixes = 0;
 
+export interface MemoryMembershipEnvironment extends MembershipEnvironment {
+  readonly cluster: MemoryCluster;
+}
+
 /** Groups of a memory cluster in one protocol as the conformance suite of memberships wants them. */
-export function memoryMembershipEnvironment(protocol: GroupProtocol, awaitsRevocation: boolean): MembershipEnvironment {
+export function memoryMembershipEnvironment(
+  protocol: GroupProtocol,
+  awaitsRevocation: boolean,
+): MemoryMembershipEnvironment {
   const cluster = new MemoryCluster({ membership: { awaitsRevocation } });
   const newDriver = async () => {
     const driver = cluster.driver();
@@ -13,6 +20,7 @@ export function memoryMembershipEnvironment(protocol: GroupProtocol, awaitsRevoc
   };
   const times = { sessionTimeoutMs: 4_000, heartbeatIntervalMs: 50, metadataRefreshMs: 100 };
   return {
+    cluster,
     capabilities: { protocols: ['eager', 'cooperative', 'consumer'], staticMembership: true, awaitsRevocation },
     options: { protocol, ...times },
     newProcess: async () => {

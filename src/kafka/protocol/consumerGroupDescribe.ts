@@ -1,7 +1,7 @@
 import type { TopicPartition } from '../../model/index.ts';
 import type { BrokerAnswer, BrokerRequest } from './brokerRequest.ts';
+import { groupToDescribe } from './describeGroups.ts';
 import type { WireReader } from './wireReader.ts';
-import { WireWriter } from './wireWriter.ts';
 
 export interface ConsumerGroupAnswer extends BrokerAnswer {
   readonly errorCode: number;
@@ -21,13 +21,7 @@ export function consumerGroupDescribeRequest(groupId: string): BrokerRequest<Con
     apiKey: 69,
     apiName: 'ConsumerGroupDescribe',
     apiVersion: 0,
-    encode: () =>
-      new WireWriter()
-        .noTags()
-        .array([groupId], (id, writer) => writer.string(id))
-        .boolean(false) // authorized operations
-        .noTags()
-        .bytes(),
+    encode: () => groupToDescribe(groupId),
     decode: (reader) => {
       reader.taggedFields();
       const throttleMs = reader.int32();

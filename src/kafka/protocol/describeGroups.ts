@@ -15,13 +15,7 @@ export interface DescribeGroupAnswer extends BrokerAnswer {
 export function describeGroupRequest(groupId: string): BrokerRequest<DescribeGroupAnswer> {
   return {
     ...describeGroupsApi,
-    encode: () =>
-      new WireWriter()
-        .noTags()
-        .array([groupId], (id, writer) => writer.string(id))
-        .boolean(false) // authorized operations
-        .noTags()
-        .bytes(),
+    encode: () => groupToDescribe(groupId),
     decode: (reader) => {
       reader.taggedFields();
       const throttleMs = reader.int32();
@@ -48,4 +42,14 @@ export function describeGroupRequest(groupId: string): BrokerRequest<DescribeGro
       return { throttleMs, ...(group ?? { errorCode: -1, state: '', members: [] }) };
     },
   };
+}
+
+/** The body that both kinds of description ask with. */
+export function groupToDescribe(groupId: string): Buffer {
+  return new WireWriter()
+    .noTags()
+    .array([groupId], (id, writer) => writer.string(id))
+    .boolean(false) // authorized operations
+    .noTags()
+    .bytes();
 }

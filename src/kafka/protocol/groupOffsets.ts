@@ -1,5 +1,6 @@
 import type { TopicPartition } from '../../model/index.ts';
 import type { BrokerAnswer, BrokerRequest } from './brokerRequest.ts';
+import type { GroupMember } from './groupMembership.ts';
 import { byTopic } from './topicPartitions.ts';
 import type { WireReader } from './wireReader.ts';
 import { WireWriter } from './wireWriter.ts';
@@ -103,10 +104,14 @@ export interface OffsetCommitAnswer extends BrokerAnswer {
   readonly results: readonly (TopicPartition & { readonly errorCode: number })[];
 }
 
-/** Commits offsets of a group from outside of it: refused while the group has members. */
+/** Who commits from outside of a group. */
+const stranger: Omit<GroupMember, 'groupId'> = { memberId: '', generation: -1 };
+
+/** Commits offsets of a group: as its member, or from outside of it, which is refused while the group has members. */
 export function offsetCommitRequest(
   groupId: string,
   offsets: readonly (TopicPartition & { readonly offset: bigint; readonly metadata: string })[],
+  { memberId, generation } = stranger,
 ): BrokerRequest<OffsetCommitAnswer> {
   return {
     ...offsetCommitApi,
@@ -114,8 +119,8 @@ export function offsetCommitRequest(
       new WireWriter()
         .noTags()
         .string(groupId)
-        .int32(-1) // no generation
-        .string('') // no member
+        .int32(generation)
+        .string(memberId)
         .string(null) // no static member
         .array(byTopic(offsets), ([topic, members], writer) => {
           writer

@@ -4,6 +4,8 @@
  * by the same rules.
  */
 export { brokerFailure, topicRecreated, topicsMissing } from './failures.ts';
+export { fetcherDefaults } from './fetcherDefaults.ts';
 export { type Failure, judgeAnswer, type ReadPosition, type Verdict } from './fetchVerdict.ts';
 export { FollowedPartition, type StreamOwner } from './followedPartition.ts';
 export { judgeOutOfRange } from './positionVerdict.ts';
+export { endsStream, retryBaseMs, retryCapMs, retryRequest } from './retrying.ts';

@@ -76,8 +76,11 @@ export function recordsStartOf(span: BatchSpan): number {
   return span.start + at.records;
 }
 
-/** Reads and verifies the batch at a position; undefined when its bytes end too early. Throws KAFKA_CORRUPT_BATCH. */
-export function readBatchSpan(fetched: FetchedRecords, start: number): BatchSpan | undefined {
+/**
+ * Reads and verifies the batch at a position; undefined when its bytes end too early. Throws KAFKA_CORRUPT_BATCH. `isVerified`: its
+ * checksum was held against its bytes before, in this process.
+ */
+export function readBatchSpan(fetched: FetchedRecords, start: number, isVerified = false): BatchSpan | undefined {
   const { bytes } = fetched;
   // Formats v0 and v1 have the magic at the same position; their messages may be shorter than a v2 header.
   if (bytes.length - start <= at.magic) return undefined;
@@ -95,16 +98,7 @@ export function readBatchSpan(fetched: FetchedRecords, start: number): BatchSpan
   const end = start + lengthPrefixBytes + length;
   if (end > bytes.length) return undefined;
   const lastOffsetDelta = bytes.readInt32BE(start + at.lastOffsetDelta);
-  const expected = bytes.readUInt32BE(start + at.checksum);
-  const found = crc32c(bytes.subarray(start + at.attributes, end));
-  if (found !== expected) {
-    throw corruptBatch(
-      fetched,
-      baseOffset,
-      lastOffsetDelta,
-      `its checksum is ${hex(expected)}, its bytes give ${hex(found)}`,
-    );
-  }
+  if (!isVerified) checkChecksum(fetched, start, end, baseOffset, lastOffsetDelta);
   const span = {
     start,
     end,
@@ -119,6 +113,21 @@ export function readBatchSpan(fetched: FetchedRecords, start: number): BatchSpan
   const fault = faultOf(span);
   if (fault !== undefined) throw corruptBatch(fetched, baseOffset, lastOffsetDelta, fault);
   return span;
+}
+
+function checkChecksum(
+  fetched: FetchedRecords,
+  start: number,
+  end: number,
+  baseOffset: bigint,
+  lastOffsetDelta: number,
+): void {
+  const { bytes } = fetched;
+  const expected = bytes.readUInt32BE(start + at.checksum);
+  const found = crc32c(bytes.subarray(start + at.attributes, end));
+  if (found === expected) return;
+  const reason = `its checksum is ${hex(expected)}, its bytes give ${hex(found)}`;
+  throw corruptBatch(fetched, baseOffset, lastOffsetDelta, reason);
 }
 
 function checkMagic(fetched: FetchedRecords, baseOffset: bigint, magic: number): void {

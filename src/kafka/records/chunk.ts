@@ -50,6 +50,19 @@ export class FetchedChunk implements RecordChunk {
     return new FetchedChunk(this.fetched, this.spans.slice(first, end), from, until);
   }
 
+  get rawBytes(): number {
+    let bytes = 0;
+    for (const { isReadable, start, end } of this.spans) if (isReadable) bytes += end - start;
+    return bytes;
+  }
+
+  copyRawBatches(target: Buffer, at: number): void {
+    let position = at;
+    for (const { isReadable, start, end } of this.spans) {
+      if (isReadable) position += this.fetched.bytes.copy(target, position, start, end);
+    }
+  }
+
   *rawBatches(): Iterable<RawRecordBatch> {
     this.fetched.lease?.pin();
     for (const span of this.spans) {

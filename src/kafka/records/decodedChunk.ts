@@ -1,7 +1,6 @@
-import type { RecordChunk, TopicPartition } from '../../model/index.ts';
-import { type BatchSpan, readBatchSpan } from './batchHeader.ts';
-import { FetchedChunk } from './chunk.ts';
+import { OffsetRange, type RecordChunk, type TopicPartition } from '../../model/index.ts';
 import { type DecodedRecord, encodeRecords } from './encodeRecords.ts';
+import { storedChunk } from './storedChunk.ts';
 
 /**
  * A chunk of records that a client library has decoded already: they are written into record batches again, so that there is
@@ -14,21 +13,5 @@ export function decodedChunk(
   nextOffset: bigint,
   records: readonly DecodedRecord[],
 ): RecordChunk {
-  const bytes = encodeRecords(records);
-  const fetched = {
-    topic: of.topic,
-    partition: of.partition,
-    bytes,
-    fromOffset,
-    abortedTransactions: [],
-    // Nothing in it is compressed.
-    batchBytesMax: bytes.length,
-  };
-  const spans: BatchSpan[] = [];
-  for (let at = 0; at < bytes.length; ) {
-    const span = readBatchSpan(fetched, at) as BatchSpan;
-    spans.push(span);
-    at = span.end;
-  }
-  return new FetchedChunk(fetched, spans, fromOffset, nextOffset);
+  return storedChunk(new OffsetRange(of.topic, of.partition, fromOffset, nextOffset), encodeRecords(records));
 }

@@ -1,4 +1,5 @@
 import { capabilityTests } from './capabilityTests.ts';
+import { commitTests } from './commitTests.ts';
 import { endingTests } from './endingTests.ts';
 import { sharingTests } from './sharingTests.ts';
 import type { MembershipSuite } from './suite.ts';
@@ -12,5 +13,6 @@ export type { MemberProcess, MembershipEnvironment, MembershipSuite } from './su
 export function membershipConformance(suite: MembershipSuite): void {
   sharingTests(suite);
   endingTests(suite);
+  commitTests(suite);
   capabilityTests(suite);
 }

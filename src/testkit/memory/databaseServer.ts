@@ -14,6 +14,7 @@ export type StoreCall =
   | 'claim'
   | 'release'
   | 'setState'
+  | 'swapTopicId'
   | 'commitGap'
   | 'newestRange'
   | 'controls';

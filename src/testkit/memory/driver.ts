@@ -12,6 +12,7 @@ import type {
 } from '../../kafka/index.ts';
 import { topicsMissing } from '../../kafka/reading/index.ts';
 import type { PartitionBounds, TopicPartition } from '../../model/index.ts';
+import { CoordinatorCalls } from './coordinatorCalls.ts';
 import type { CallFacts } from './faults.ts';
 import { MemoryFetcher } from './fetcher.ts';
 import type { GroupOffsets } from './groupOffsets.ts';
@@ -154,9 +155,10 @@ export class MemoryDriver implements KafkaDriver {
 
   openMembership(options: MembershipOptions, listener: MembershipListener): GroupMembership {
     this.#checkConnected();
-    const { topics, groups, link } = this.#parts;
+    const { topics, groups, offsets, link } = this.#parts;
     const resolved = resolveMembership(options, this.capabilities.membership, topics);
-    const membership = new MemoryMembership(groups.get(options.groupId), link, resolved, listener);
+    const coordinator = new CoordinatorCalls(groups.get(options.groupId), offsets, link);
+    const membership = new MemoryMembership(coordinator, link, resolved, listener);
     this.#memberships.add(membership);
     return membership;
   }

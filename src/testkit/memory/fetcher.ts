@@ -3,27 +3,22 @@ import { isTidemarkError, messageOf, TidemarkError } from '../../errors.ts';
 import type { Fetcher, FetcherOptions, FollowStart, PartitionStream } from '../../kafka/index.ts';
 import type { FetchedPartition, FetchPartition } from '../../kafka/protocol/index.ts';
 import {
+  endsStream,
   type Failure,
   FollowedPartition,
+  fetcherDefaults,
   judgeAnswer,
   judgeOutOfRange,
+  retryBaseMs,
+  retryCapMs,
   type StreamOwner,
   topicRecreated,
 } from '../../kafka/reading/index.ts';
 import { backoffMs, turnEventLoop } from '../../platform/index.ts';
 import { answerFetch } from './fetchAnswer.ts';
-import { closedError, type Link, retryBaseMs, retryCapMs } from './link.ts';
+import { closedError, type Link } from './link.ts';
 import type { Topics } from './topics.ts';
 
-const defaults: FetcherOptions = {
-  fetchBytesMax: 1024 * 1024,
-  bufferedBytesMax: 4 * 1024 * 1024,
-  fetchWaitMs: 500,
-  batchBytesMax: 128 * 1024 * 1024,
-};
-
-/** How long a topic that is gone is looked for again: it may be about to be made anew, which is another finding. */
-const doubtMs = 2_000;
 /** Answers without records in spite of readable offsets, before it is told. */
 const withheldMax = 3;
 
@@ -44,7 +39,7 @@ export class MemoryFetcher implements Fetcher, StreamOwner {
   constructor(topics: Topics, link: Link, options: Partial<FetcherOptions>, onEnd: (fetcher: MemoryFetcher) => void) {
     this.#topics = topics;
     this.#link = link;
-    this.limits = { ...defaults, ...options };
+    this.limits = { ...fetcherDefaults, ...options };
     this.#onEnd = onEnd;
     setMaxListeners(0, this.#ending.signal); // one for every stream that waits for its next try
   }
@@ -177,23 +172,9 @@ export class MemoryFetcher implements Fetcher, StreamOwner {
   #failed(stream: FollowedPartition, failure: Failure): void {
     if (stream.isOver) return;
     stream.displaced();
-    switch (failure.kind) {
-      case 'final':
-        this.#finish(stream, failure.error);
-        break;
-      case 'doubtful':
-        if (stream.doubted(this.#link.clock.monotonic()) < doubtMs) this.#retry(stream, failure.error);
-        else this.#finish(stream, failure.error);
-        break;
-      case 'retry':
-        this.#retry(stream, failure.error);
-        break;
-      case 'outOfRange':
-        void this.#examine(stream, failure.error);
-        break;
-      default:
-        failure satisfies never;
-    }
+    if (endsStream(stream, failure, this.#link.clock.monotonic())) this.#finish(stream, failure.error);
+    else if (failure.kind === 'outOfRange') void this.#examine(stream, failure.error);
+    else this.#retry(stream, failure.error);
   }
 
   #finish(stream: FollowedPartition, error: Error): void {

@@ -9,10 +9,12 @@ import type { GroupState } from './groupState.ts';
 import type { Topics } from './topics.ts';
 
 /** Codes of the protocol. */
+const illegalGeneration = 22;
 const unknownMemberId = 25;
 const rebalanceInProgress = 27;
 const fencedInstanceId = 82;
 const unreleasedInstanceId = 111;
+const staleMemberEpoch = 113;
 
 /** What a heartbeat is answered with. */
 export interface HeartbeatAnswer {
@@ -104,6 +106,7 @@ export class GroupCoordinator {
       if (other !== member) for (const key of other.owned.keys()) taken.add(key);
     const assignment = member.target.filter((partition) => !taken.has(partitionKey(partition)));
     for (const partition of assignment) member.owned.set(partitionKey(partition), partition);
+    member.generation = this.#generation;
     const isComplete = assignment.length === member.target.length && member.owned.size === member.target.length;
     return { generation: this.#generation, assignment, isComplete };
   }
@@ -127,6 +130,19 @@ export class GroupCoordinator {
         action: `commit offsets of group ${this.groupId}`,
         groupId: this.groupId,
       });
+  }
+
+  /**
+   * Whether a member may commit; which partitions, the coordinator does not ask. A classic group counts on the generation that
+   * began last, `consumer` on the one that the member was told of. Throws UNKNOWN_MEMBER_ID, FENCED_INSTANCE_ID,
+   * ILLEGAL_GENERATION or STALE_MEMBER_EPOCH.
+   */
+  checkCommitByMember(memberId: string, generation: number): void {
+    const member = this.#require(memberId, 'commit offsets of');
+    const isConsumer = this.#protocol === 'consumer';
+    const wanted = isConsumer ? member.generation : this.#generation;
+    if (generation !== wanted)
+      throw this.#failure(isConsumer ? staleMemberEpoch : illegalGeneration, 'commit offsets of');
   }
 
   /** A static member keeps its place until its session is over (KIP-345). */
@@ -256,10 +272,10 @@ export class GroupCoordinator {
     }
   }
 
-  #require(memberId: string): GroupMember {
+  #require(memberId: string, action = 'stay in'): GroupMember {
     const member = this.#members.get(memberId);
     if (member !== undefined) return member;
-    throw this.#failure(this.#fenced.has(memberId) ? fencedInstanceId : unknownMemberId, 'stay in');
+    throw this.#failure(this.#fenced.has(memberId) ? fencedInstanceId : unknownMemberId, action);
   }
 
   #failure(code: number, action: string): TidemarkError {

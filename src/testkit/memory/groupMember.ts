@@ -27,6 +27,8 @@ export class GroupMember {
   target: readonly TopicPartition[] = [];
   /** What nobody else may have, because it was given to the member and is not known to have been given up. */
   readonly owned = new Map<PartitionKey, TopicPartition>();
+  /** The generation it was told of last: the one it commits under. */
+  generation = -1;
   /** A static member that has left and may come back. */
   isAway = false;
   #waiting: (() => void) | undefined;

@@ -8,5 +8,6 @@ export type { GroupMemberState, GroupState } from './groupState.ts';
 export type { KafkaCall } from './link.ts';
 export { ManualClock } from './manualClock.ts';
 export type { MemoryProducer, MemoryRecord, MemoryTransaction } from './producers.ts';
+export { MemoryReceiverContext } from './receiverContext.ts';
 export type { MemorySink } from './sink.ts';
 export type { MemoryStore } from './store.ts';

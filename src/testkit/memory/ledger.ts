@@ -12,7 +12,14 @@ import type {
   StoredOffset,
 } from '../../offsets/index.ts';
 import { type Clock, newClaimToken, type ProcessIdentity } from '../../platform/index.ts';
-import { commitRange, fencedError, type HistoryRow, type LedgerRow, noCountsRow } from './ledgerCommit.ts';
+import {
+  commitRange,
+  fencedError,
+  type HistoryRow,
+  type LedgerRow,
+  noCountsRow,
+  topicIdError,
+} from './ledgerCommit.ts';
 
 /** The ledger of one pipeline: rows, history, owners, controls. Synchronous; what throws has changed nothing. */
 export class Ledger {
@@ -102,6 +109,14 @@ export class Ledger {
     const row = this.#rows.get(partitionKey(held));
     if (row?.claim !== held.claim) throw fencedError(held, row);
     this.#change(row, { state, reason: state === 'running' ? null : reason });
+  }
+
+  swapTopicId(held: HeldClaim, seenTopicId: string, topicId: string): void {
+    const row = this.#rows.get(partitionKey(held));
+    if (row?.claim !== held.claim) throw fencedError(held, row);
+    if (row.topicId === topicId) return;
+    if (row.topicId !== seenTopicId) throw topicIdError(held, seenTopicId, row);
+    this.#change(row, { topicId });
   }
 
   /** All of them or none. */

@@ -52,6 +52,11 @@ export function fencedError(of: TopicPartition, row: LedgerRow | undefined): Tid
   return refusal('LEDGER_FENCED', of, found);
 }
 
+/** Somebody put another topic id there. */
+export function topicIdError(of: TopicPartition, seenTopicId: string, row: LedgerRow): TidemarkError {
+  return refusal('LEDGER_MOVED', of, `has the topic id ${row.topicId}, not ${seenTopicId}`);
+}
+
 /** The row a history begins with. */
 export function noCountsRow({ topic, partition }: TopicPartition, at: bigint) {
   const ends = { fromOffset: at, untilOffset: at };

@@ -1,5 +1,6 @@
 import { setMaxListeners } from 'node:events';
 import { isTidemarkError, TidemarkError } from '../../errors.ts';
+import { retryBaseMs, retryCapMs } from '../../kafka/reading/index.ts';
 import { backoffMs, type Clock, unlessAborted } from '../../platform/index.ts';
 import type { CallFacts, Faults } from './faults.ts';
 
@@ -19,8 +20,6 @@ export type KafkaCall =
   | 'confirm'
   | 'leaveGroup';
 
-export const retryBaseMs = 50;
-export const retryCapMs = 1_000;
 const requestTimeoutMs = 30_000;
 
 /** The line between one driver and the cluster: it can be cut and healed, and faults lie in wait on it. */

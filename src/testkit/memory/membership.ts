@@ -1,11 +1,13 @@
 import type { TidemarkError } from '../../errors.ts';
-import { ListenerCalls } from '../../kafka/balancing/index.ts';
-import type { GroupMembership, MembershipListener } from '../../kafka/index.ts';
+import { FirstAssignment, ListenerCalls, MemberCommits, membershipLost, without } from '../../kafka/balancing/index.ts';
+import type { CommittedOffset, GroupMembership, MembershipListener } from '../../kafka/index.ts';
+import { retryBaseMs, retryCapMs } from '../../kafka/reading/index.ts';
 import { partitionKey, type TopicPartition } from '../../model/index.ts';
 import { backoffMs, withDeadline } from '../../platform/index.ts';
-import type { GroupCoordinator, HeartbeatAnswer } from './groupCoordinator.ts';
-import { closedError, type Link, retryBaseMs, retryCapMs } from './link.ts';
-import { asTidemarkError, isLoss, membershipLost, without } from './membershipFailures.ts';
+import type { CoordinatorCalls, MemberIdentity } from './coordinatorCalls.ts';
+import type { HeartbeatAnswer } from './groupCoordinator.ts';
+import { closedError, type Link } from './link.ts';
+import { asTidemarkError, isLoss } from './membershipFailures.ts';
 import type { ResolvedMembership } from './membershipOptions.ts';
 
 /** A coordinator that does not answer must not hold up who leaves: it finds out by the session. */
@@ -18,13 +20,14 @@ const goodbyeMs = 2_000;
  * `left` at once when the driver closes: as if the process had died.
  */
 export class MemoryMembership implements GroupMembership {
-  readonly #group: GroupCoordinator;
+  readonly #coordinator: CoordinatorCalls;
   readonly #link: Link;
   readonly #options: ResolvedMembership;
   readonly #calls: ListenerCalls;
+  readonly #first = new FirstAssignment();
+  readonly #commits: MemberCommits<MemberIdentity>;
   #phase: 'new' | 'running' | 'leaving' | 'left' = 'new';
-  #first: { resolve(): void; reject(error: TidemarkError): void } | undefined;
-  #member: { readonly memberId: string; readonly generation: number } | undefined;
+  #member: MemberIdentity | undefined;
   #assignment: readonly TopicPartition[] = [];
   /** What is being given up, and is still ours for the others. */
   readonly #revoking = new Map<string, TopicPartition>();
@@ -38,59 +41,63 @@ export class MemoryMembership implements GroupMembership {
   #endNap = () => {};
 
   /** Made by `openMembership` of a memory driver. */
-  constructor(group: GroupCoordinator, link: Link, options: ResolvedMembership, listener: MembershipListener) {
-    this.#group = group;
+  constructor(coordinator: CoordinatorCalls, link: Link, options: ResolvedMembership, listener: MembershipListener) {
+    this.#coordinator = coordinator;
     this.#link = link;
     this.#options = options;
     this.#calls = new ListenerCalls(listener, options.revokeTimeoutMs, link.clock);
+    this.#commits = new MemberCommits(
+      coordinator.groupId,
+      () => (this.#phase === 'running' && this.#member ? { as: this.#member, held: this.#held } : undefined),
+      (offsets, member) => coordinator.commitOffsets(offsets, member),
+    );
   }
 
   get assignment(): readonly TopicPartition[] {
     return this.#assignment;
   }
 
-  get member(): { readonly memberId: string; readonly generation: number } | undefined {
+  get member(): MemberIdentity | undefined {
     return this.#member;
   }
 
   async join(): Promise<void> {
     if (this.#phase !== 'new') throw closedError(`join() of a membership that is ${this.#phase}`);
     this.#phase = 'running';
-    const first = new Promise<void>((resolve, reject) => {
-      this.#first = { resolve, reject };
-    });
+    const first = this.#first.wait();
     void this.#run();
     return first;
   }
 
   async confirm(): Promise<readonly TopicPartition[]> {
-    if (this.#member === undefined) throw membershipLost(this.#group.groupId, undefined);
+    if (this.#member === undefined) throw membershipLost(this.#coordinator.groupId, undefined);
     // A rebalance would wait for our next heartbeat, and a loss would show with it only.
     this.#endNap();
     try {
-      return await this.#link.retrying(() =>
-        this.#link.call('confirm', this.#facts, () => this.#group.assignmentOf(this.#member?.memberId ?? '')),
-      );
+      return await this.#coordinator.confirm(() => this.#member?.memberId);
     } catch (error) {
       const failure = asTidemarkError(error);
-      throw isLoss(failure) ? membershipLost(this.#group.groupId, failure) : failure;
+      throw isLoss(failure) ? membershipLost(this.#coordinator.groupId, failure) : failure;
     }
   }
 
+  commitOffsets(offsets: readonly CommittedOffset[]): Promise<void> {
+    return this.#commits.commit(offsets);
+  }
+
   leave(): Promise<void> {
-    this.#leaving ??= this.#leave(closedError(`group ${this.#group.groupId} was left`), false);
+    this.#leaving ??= this.#leave(closedError(`group ${this.#coordinator.groupId} was left`), false);
     return this.#leaving;
   }
 
   /** Ends without a word to the others: the driver closes. A static member frees its instance id, as clients do (KIP-848). */
   abandon(reason: TidemarkError): void {
     const { memberId } = this.#member ?? {};
-    if (memberId !== undefined && this.#options.instanceId !== undefined && !this.#link.isCut)
-      this.#group.leave(memberId);
+    if (memberId !== undefined && this.#options.instanceId !== undefined) this.#coordinator.drop(memberId);
     this.#phase = 'left';
     this.#calls.end();
     this.#endNap();
-    this.#settleFirst(reason);
+    this.#first.settle(reason);
     this.#member = undefined;
     this.#assignment = [];
   }
@@ -98,7 +105,7 @@ export class MemoryMembership implements GroupMembership {
   async #leave(reason: TidemarkError, isFailure: boolean): Promise<void> {
     const began = this.#phase === 'running';
     this.#phase = 'leaving';
-    this.#settleFirst(reason);
+    this.#first.settle(reason);
     if (began) {
       const memberId = this.#member?.memberId;
       if (this.#assignment.length > 0) this.#revoke(this.#assignment);
@@ -112,7 +119,7 @@ export class MemoryMembership implements GroupMembership {
   }
 
   async #sayGoodbye(memberId: string): Promise<void> {
-    const goodbye = this.#link.call('leaveGroup', this.#facts, () => this.#group.leave(memberId));
+    const goodbye = this.#coordinator.leave(memberId);
     await withDeadline(goodbye, goodbyeMs, this.#link.clock, () => closedError('no answer')).catch(() => {});
   }
 
@@ -136,9 +143,7 @@ export class MemoryMembership implements GroupMembership {
     const { protocol, instanceId, sessionTimeoutMs, rebalanceTimeoutMs, topics } = this.#options;
     const member = { memberId: this.#member?.memberId, instanceId, client };
     const times = { sessionTimeoutMs, rebalanceTimeoutMs };
-    const memberId = await this.#link.call('joinGroup', this.#facts, (signal) =>
-      this.#group.join({ ...member, ...times, protocol, topics }, signal),
-    );
+    const memberId = await this.#coordinator.join({ ...member, ...times, protocol, topics });
     // It was left while the group joined: who waited for an id to say goodbye with had none.
     if (this.#phase !== 'running') {
       await this.#sayGoodbye(memberId);
@@ -176,20 +181,18 @@ export class MemoryMembership implements GroupMembership {
     if (memberId === undefined) return;
     const { clock } = this.#link;
     const sentMs = clock.monotonic();
-    const held = [...this.#assignment, ...this.#revoking.values()];
-    const answer = await this.#link.call('heartbeat', this.#facts, () => this.#group.heartbeat(memberId, held));
+    const answer = await this.#coordinator.heartbeat(memberId, this.#held);
     if (this.#member === undefined) return;
     this.#confirmedMs = sentMs;
     this.#report(undefined);
     if (this.#phase === 'running') this.#take(memberId, answer);
   }
 
-  /** In a classic group a member has to look for itself, and makes all join again. */
   #lookForTopics(): void {
     const nowMs = this.#link.clock.monotonic();
     if (nowMs - this.#lookedMs < this.#options.metadataRefreshMs || this.#link.isCut) return;
     this.#lookedMs = nowMs;
-    if (this.#options.protocol !== 'consumer' && this.#group.hasOutgrown()) this.#group.rebalance();
+    if (this.#options.protocol !== 'consumer') this.#coordinator.rebalanceIfOutgrown();
   }
 
   #take(memberId: string, { generation, assignment, isComplete }: HeartbeatAnswer): void {
@@ -207,7 +210,7 @@ export class MemoryMembership implements GroupMembership {
       const tookMs = Math.round(this.#link.clock.monotonic() - this.#beganMs);
       this.#calls.add((listener) => listener.balanced?.({ memberId, generation, tookMs }));
     }
-    if (this.#first !== undefined) this.#calls.add(() => this.#settleFirst());
+    if (this.#first.isAwaited) this.#calls.add(() => this.#first.settle());
   }
 
   /** Until `revoked` is done with them they are reported as ours, where the group waits for that. */
@@ -249,26 +252,19 @@ export class MemoryMembership implements GroupMembership {
     this.#member = undefined;
     this.#assignment = [];
     this.#balanced = -1;
-    const loss = { error: membershipLost(this.#group.groupId, error), unconfirmedMs, blockedMs: 0 };
+    const loss = { error: membershipLost(this.#coordinator.groupId, error), unconfirmedMs, blockedMs: 0 };
     this.#calls.add((listener) => listener.lost(partitions, loss));
   }
 
   #fail(error: TidemarkError): void {
     // Before the first assignment it is join() that says so.
-    const tell = this.#first === undefined;
-    this.#leaving ??= this.#leave(error, tell);
+    this.#leaving ??= this.#leave(error, !this.#first.isAwaited);
   }
 
   #report(error: TidemarkError | undefined): void {
     if (error === undefined && !this.#isFailing) return;
     this.#isFailing = error !== undefined;
     this.#calls.add((listener) => listener.failing?.(error));
-  }
-
-  #settleFirst(error?: TidemarkError): void {
-    if (error === undefined) this.#first?.resolve();
-    else this.#first?.reject(error);
-    this.#first = undefined;
   }
 
   async #nap(ms: number): Promise<void> {
@@ -278,11 +274,12 @@ export class MemoryMembership implements GroupMembership {
     await this.#link.clock.sleep(ms, nap.signal).catch(() => {});
   }
 
-  get #isLeft(): boolean {
-    return this.#phase === 'left';
+  /** What nobody else may have: ours, and what the group waits for. */
+  get #held(): readonly TopicPartition[] {
+    return [...this.#assignment, ...this.#revoking.values()];
   }
 
-  get #facts(): { readonly groupId: string } {
-    return { groupId: this.#group.groupId };
+  get #isLeft(): boolean {
+    return this.#phase === 'left';
   }
 }

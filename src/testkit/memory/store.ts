@@ -74,6 +74,10 @@ export class MemoryStore implements OffsetStore {
     await this.#ask('setState', () => this.#ledger.setState(held, state, reason));
   }
 
+  async swapTopicId(held: HeldClaim, seenTopicId: string, topicId: string): Promise<void> {
+    await this.#ask('swapTopicId', () => this.#ledger.swapTopicId(held, seenTopicId, topicId));
+  }
+
   async commitRanges(commits: readonly RangeCommit[]): Promise<void> {
     for (const commit of commits) requireAccounted(commit);
     await this.#server.commit('commitGap', this.#client, this.#closing.signal, () => this.#ledger.commit(commits));

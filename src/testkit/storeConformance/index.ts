@@ -4,6 +4,7 @@ import { controlTests } from './controlTests.ts';
 import { historyTests } from './historyTests.ts';
 import { rowTests } from './rowTests.ts';
 import type { StoreSuite } from './suite.ts';
+import { topicIdTests } from './topicIdTests.ts';
 
 export type { LedgerPlace, StoreEnvironment, StoreSuite } from './suite.ts';
 
@@ -15,6 +16,7 @@ export function storeConformance(suite: StoreSuite): void {
   const { capabilities } = suite.environment;
   rowTests(suite);
   claimTests(suite);
+  topicIdTests(suite);
   commitTests(suite);
   if (capabilities.history) historyTests(suite);
   if (capabilities.controls) controlTests(suite);

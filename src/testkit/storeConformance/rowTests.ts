@@ -108,6 +108,7 @@ export function rowTests(suite: StoreSuite): void {
       '$$ $1 %s {x}',
       'été 🦀 注文',
       'x'.repeat(200),
+      'receiver:web@0b5d1a2c-7a1e-4a5f-9c39-2f6d5b1f0c11',
     ];
     for (const name of names) {
       const store = place.newStore(name);

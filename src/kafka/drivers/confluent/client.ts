@@ -1,17 +1,14 @@
 import { setMaxListeners } from 'node:events';
-import { isTidemarkError, TidemarkError } from '../../../errors.ts';
-import { backoffMs, type Clock, unlessAborted, withDeadline } from '../../../platform/index.ts';
+import { TidemarkError } from '../../../errors.ts';
+import { type Clock, unlessAborted, withDeadline } from '../../../platform/index.ts';
 import { addressText, type ResolvedClientOptions } from '../../clientOptions.ts';
+import { retryRequest } from '../../reading/index.ts';
 import { isRefusal, libraryFailure, type Subject, timedOut } from './failures.ts';
 import { Handle } from './handle.ts';
 import { adminOf } from './library.ts';
 import type { Library, NativeAdmin, NativeError } from './nativeTypes.ts';
 import { readerSettings } from './settings.ts';
 
-const retryBaseMs = 50;
-const retryCapMs = 1_000;
-/** How long a finding that may pass is looked at again before it is believed: brokers learn of topics after the controller. */
-export const doubtMs = 2_000;
 /** Longest time of one try of a request: a broker that hangs must not hold up the queue for longer. */
 const tryMs = 5_000;
 
@@ -90,19 +87,9 @@ export class ConfluentClient {
   }
 
   /** Runs `attempt` until it succeeds, fails for good, or `requestTimeoutMs` is over; then its last error counts. */
-  async retrying<T>(attempt: () => Promise<T>): Promise<T> {
-    const startedMs = this.clock.monotonic();
-    for (let number = 1; ; number += 1) {
-      try {
-        return await attempt();
-      } catch (error) {
-        this.closing.throwIfAborted();
-        const waitMs = backoffMs(number, retryBaseMs, retryCapMs);
-        const elapsedMs = this.clock.monotonic() - startedMs + waitMs;
-        if (!mayRetry(error, elapsedMs) || elapsedMs > this.options.requestTimeoutMs) throw error;
-        await this.clock.sleep(waitMs, this.closing);
-      }
-    }
+  retrying<T>(attempt: () => Promise<T>): Promise<T> {
+    const { clock, closing, options } = this;
+    return retryRequest(attempt, { clock, closing, requestTimeoutMs: options.requestTimeoutMs });
   }
 
   #unreachable(error: unknown): TidemarkError {
@@ -117,9 +104,4 @@ export class ConfluentClient {
       cause: error,
     });
   }
-}
-
-function mayRetry(error: unknown, elapsedMs: number): boolean {
-  if (!isTidemarkError(error)) return false;
-  return error.retriable || (error.code === 'KAFKA_TOPIC_MISSING' && elapsedMs < doubtMs);
 }

@@ -1,14 +1,8 @@
 import type { PartitionBounds, TopicPartition } from '../../../model/index.ts';
 import { type Clock, systemClock } from '../../../platform/index.ts';
 import type { ResolvedClientOptions } from '../../clientOptions.ts';
-import type {
-  CommittedOffset,
-  EpochEndOffset,
-  Fetcher,
-  FetcherOptions,
-  KafkaDriver,
-  TopicDescription,
-} from '../../driver.ts';
+import type { CommittedOffset } from '../../committedOffset.ts';
+import type { EpochEndOffset, Fetcher, FetcherOptions, KafkaDriver, TopicDescription } from '../../driver.ts';
 import type { GroupMembership, MembershipListener, MembershipOptions } from '../../membership.ts';
 import { ConfluentClient } from './client.ts';
 import { closedError } from './failures.ts';

@@ -2,8 +2,16 @@ import { TidemarkError } from '../../../errors.ts';
 import { partitionKey, partitionName } from '../../../model/index.ts';
 import { backoffMs, type Clock } from '../../../platform/index.ts';
 import type { Fetcher, FetcherOptions, FollowStart, PartitionStream } from '../../driver.ts';
-import { type Failure, FollowedPartition, type StreamOwner } from '../../reading/index.ts';
-import { type ConfluentClient, doubtMs } from './client.ts';
+import {
+  endsStream,
+  type Failure,
+  FollowedPartition,
+  fetcherDefaults,
+  retryBaseMs,
+  retryCapMs,
+  type StreamOwner,
+} from '../../reading/index.ts';
+import type { ConfluentClient } from './client.ts';
 import { Confirmation } from './confirmation.ts';
 import { ConsumerLoop } from './consumerLoop.ts';
 import { codeOf, libraryFailure, localCodes } from './failures.ts';
@@ -14,20 +22,11 @@ import { Reading } from './reading.ts';
 import { readerSettings } from './settings.ts';
 import { Survey } from './survey.ts';
 
-const defaults: FetcherOptions = {
-  fetchBytesMax: 1024 * 1024,
-  bufferedBytesMax: 4 * 1024 * 1024,
-  fetchWaitMs: 500,
-  batchBytesMax: 128 * 1024 * 1024,
-};
-
 /**
  * The library has one fetch per broker under way and puts nothing new into it: a seek, a new stream and the news that the
  * end is reached wait for that fetch. So its long poll is short.
  */
 const fetchWaitMsMax = 100;
-const retryBaseMs = 50;
-const retryCapMs = 1_000;
 
 /**
  * Follows partitions with one consumer of the library. Four things run side by side, each at its own pace: the consumer loop
@@ -49,7 +48,7 @@ export class ConfluentFetcher implements Fetcher, StreamOwner, FetcherCore {
 
   constructor(client: ConfluentClient, requests: OwnRequests, options: Partial<FetcherOptions>, onClose: () => void) {
     this.client = client;
-    this.limits = { ...defaults, ...options };
+    this.limits = { ...fetcherDefaults, ...options };
     this.#onClose = onClose;
     this.#survey = new Survey(this, requests);
     this.#confirmation = new Confirmation(this);
@@ -136,9 +135,7 @@ export class ConfluentFetcher implements Fetcher, StreamOwner, FetcherCore {
   failed(reading: Reading, failure: Failure): void {
     const { stream } = reading;
     if (stream.isOver) return;
-    const isFinal =
-      failure.kind === 'final' || (failure.kind === 'doubtful' && stream.doubted(this.clock.monotonic()) >= doubtMs);
-    if (isFinal) {
+    if (endsStream(stream, failure, this.clock.monotonic())) {
       this.#readings.delete(stream);
       stream.end(failure.error);
     } else {

@@ -1,26 +1,17 @@
-import { type PartitionKey, partitionKey } from '../../../model/index.ts';
 import { unlessAborted } from '../../../platform/index.ts';
-import type { CommittedOffset } from '../../driver.ts';
+import type { CommittedOffset } from '../../committedOffset.ts';
 import type { ConfluentClient } from './client.ts';
+import { type CommitEvent, isAnswerTo, nativeOffsets } from './commitEvent.ts';
 import { libraryFailure, type Subject, timedOut } from './failures.ts';
 import { Handle } from './handle.ts';
-import type { NativeError, NativePartition } from './nativeTypes.ts';
+import type { NativeOffset } from './nativeTypes.ts';
 import { readerSettings } from './settings.ts';
 
 const pollMs = 10;
 
-interface CommitEvent {
-  readonly error: NativeError | null | undefined;
-  readonly offsets: readonly (NativePartition & { readonly offset?: number })[];
-}
-
 /**
  * Commits offsets of a group without joining it. The library commits for the group that a client was made for, so there
  * is one client for each group; it is made when it is first needed.
- *
- * `commitCb` calls back before the broker has answered, and without an error when it then refuses: only the event
- * `offset.commit` tells. The event carries no number of its commit, so one commit is under way at a time, and an event that
- * names other offsets belongs to one that was given up.
  */
 export class GroupCommitter {
   readonly #client: ConfluentClient;
@@ -54,17 +45,10 @@ export class GroupCommitter {
       throw error;
     });
     const subject: Subject = { action: `commit offsets of group ${this.#groupId}`, groupId: this.#groupId };
-    const wanted = new Map(offsets.map((each) => [partitionKey(each), Number(each.offset)]));
+    const wanted = nativeOffsets(offsets);
     this.#event = undefined;
     try {
-      handle.consumer.commit(
-        offsets.map(({ topic, partition, offset, metadata }) => ({
-          topic,
-          partition,
-          offset: Number(offset),
-          metadata,
-        })),
-      );
+      handle.consumer.commit(wanted);
     } catch (error) {
       throw libraryFailure(error, subject);
     }
@@ -73,14 +57,14 @@ export class GroupCommitter {
       throw libraryFailure(event.error, offsets.length === 1 ? { ...subject, ...only(offsets) } : subject);
   }
 
-  async #answer(handle: Handle, wanted: ReadonlyMap<PartitionKey, number>, subject: Subject): Promise<CommitEvent> {
+  async #answer(handle: Handle, wanted: readonly NativeOffset[], subject: Subject): Promise<CommitEvent> {
     const { clock, closing, options } = this.#client;
     const giveUpAt = clock.monotonic() + options.requestTimeoutMs;
     for (;;) {
       await handle.poll(1).catch(() => []); // events are served while polling; errors of the client come by other ways too
       closing.throwIfAborted();
       const event = this.#event;
-      if (event !== undefined && isFor(event, wanted)) return event;
+      if (event !== undefined && isAnswerTo(wanted, event)) return event;
       // What became of it is unknown.
       if (clock.monotonic() > giveUpAt) throw timedOut(subject.action, options.requestTimeoutMs);
       await clock.sleep(pollMs, closing);
@@ -102,10 +86,6 @@ export class GroupCommitter {
     }
     return handle;
   }
-}
-
-function isFor({ offsets }: CommitEvent, wanted: ReadonlyMap<PartitionKey, number>): boolean {
-  return offsets.length === wanted.size && offsets.every((each) => wanted.get(partitionKey(each)) === each.offset);
 }
 
 function only([first]: readonly CommittedOffset[]): { topic?: string; partition?: number } {

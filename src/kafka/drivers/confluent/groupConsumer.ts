@@ -1,9 +1,12 @@
 import type { TopicPartition } from '../../../model/index.ts';
+import { withDeadline } from '../../../platform/index.ts';
+import type { CommittedOffset } from '../../committedOffset.ts';
 import type { GroupProtocol, MembershipOptions } from '../../membership.ts';
 import type { ConfluentClient } from './client.ts';
-import { localCodes } from './failures.ts';
+import { type CommitEvent, isAnswerTo, nativeOffsets } from './commitEvent.ts';
+import { closedError, libraryFailure, localCodes, timedOut } from './failures.ts';
 import { Handle } from './handle.ts';
-import type { NativeError, NativePartition } from './nativeTypes.ts';
+import type { NativeError, NativeOffset, NativePartition } from './nativeTypes.ts';
 import { connectionSettings, type Settings } from './settings.ts';
 
 /** A poll at least so often; the library wants one within `max.poll.interval.ms`. */
@@ -20,7 +23,7 @@ export interface GroupEvents {
 
 /**
  * A consumer that is a member of a group and never reads: every partition it is given is paused before a poll could return
- * anything of it, and nothing is ever committed.
+ * anything of it, and nothing is ever committed but what it is told to.
  *
  * The group waits for the answer to each of its events, `take` and `giveBack`: until it comes nobody else gets what was
  * revoked, and where it never comes the client cannot be ended.
@@ -33,6 +36,7 @@ export class GroupConsumer {
   readonly #isEager: boolean;
   #hasEnded = false;
   #wake = () => {};
+  #commit: { readonly offsets: readonly NativeOffset[]; readonly settle: (error?: unknown) => void } | undefined;
   #lastFatal: string | undefined;
 
   constructor(client: ConfluentClient, clientId: string, settings: Settings, isEager: boolean, events: GroupEvents) {
@@ -42,10 +46,11 @@ export class GroupConsumer {
     this.#isEager = isEager;
     const rebalanceCallback = (error: NativeError, partitions: readonly NativePartition[]) =>
       this.#onRebalance(error, partitions);
-    const all = { ...settings, rebalance_cb: rebalanceCallback };
+    const all = { ...settings, rebalance_cb: rebalanceCallback, offset_commit_cb: true };
     this.#handle = new Handle(client.library, all, client.clock, () => this.#wake());
     const { consumer } = this.#handle;
     consumer.on('event.error', (error) => events.complained(error));
+    consumer.on('offset.commit', (error, offsets) => this.#onCommitted({ error, offsets }));
     consumer.on('event.log', ({ fac, message }) => {
       if (fac === 'FATAL') this.#lastFatal = message;
     });
@@ -85,11 +90,43 @@ export class GroupConsumer {
     else this.#handle.consumer.incrementalUnassign(partitions);
   }
 
+  /**
+   * Commits as the member that the library is when it sends them; resolves on the coordinator's answer. One at a time. The
+   * library tries again by itself, and one that waits for a coordinator is sent when there is one, a session later at most,
+   * whoever has given it up and whoever has the partition then: a group's offset can go back by that, and no claim is broken.
+   */
+  async commitOffsets(groupId: string, offsets: readonly CommittedOffset[]): Promise<void> {
+    const { clock, options } = this.#client;
+    const subject = { action: `commit offsets of group ${groupId}`, groupId };
+    const [first] = offsets;
+    const where = offsets.length === 1 && first ? { topic: first.topic, partition: first.partition } : {};
+    const answered = new Promise<void>((resolve, reject) => {
+      const settle = (error?: unknown) => (error ? reject(error) : resolve());
+      this.#commit = { offsets: nativeOffsets(offsets), settle };
+      this.#handle.consumer.commit(this.#commit.offsets);
+    });
+    try {
+      await withDeadline(answered, options.requestTimeoutMs, clock, () =>
+        timedOut(subject.action, options.requestTimeoutMs),
+      );
+    } catch (error) {
+      throw libraryFailure(error, { ...subject, ...where });
+    } finally {
+      this.#commit = undefined;
+    }
+  }
+
   /** Leaves the group and ends the client; events that come meanwhile must still be answered. */
   async close(): Promise<void> {
     this.#hasEnded = true;
+    this.#commit?.settle(closedError('the membership has ended'));
     this.#wake();
     await this.#handle.close();
+  }
+
+  #onCommitted(event: CommitEvent): void {
+    const commit = this.#commit;
+    if (commit !== undefined && isAnswerTo(commit.offsets, event)) commit.settle(event.error);
   }
 
   async #run(): Promise<void> {

@@ -25,6 +25,8 @@ export interface OwnMember {
 }
 
 const idWithinMs = 1_000;
+/** How often a member that has heard nothing yet asks whether it has a share. */
+const shareEveryMs = 500;
 
 /**
  * Our place in a group as its coordinator has it. The library does not tell who we are in the group, so the member is
@@ -57,6 +59,20 @@ export class PlaceInGroup {
     const timeout = () => new TidemarkError('KAFKA_REQUEST_FAILED', `no answer within ${idWithinMs} ms`);
     const found = withDeadline(this.#ask(), idWithinMs, this.#clock, timeout);
     return (await found.catch(() => undefined)) ?? this.#clientId;
+  }
+
+  /**
+   * Under the new protocol a member that gets no partition hears nothing at all. That it is in the group, with nothing, is
+   * asked of the coordinator for as long as somebody waits for an answer of either kind.
+   */
+  async isWithoutShare(isAwaited: () => boolean, end: AbortSignal): Promise<boolean> {
+    while (isAwaited()) {
+      await this.#clock.sleep(shareEveryMs, end).catch(() => {});
+      if (!isAwaited()) return false;
+      const member = await this.now().catch(() => undefined);
+      if (member?.partitions.length === 0 && member.isSettled) return true;
+    }
+    return false;
   }
 
   async #ask(): Promise<string | undefined> {

@@ -6,7 +6,8 @@ import {
   partitionName,
   type TopicPartition,
 } from '../../../model/index.ts';
-import type { CommittedOffset, TopicDescription } from '../../driver.ts';
+import type { CommittedOffset } from '../../committedOffset.ts';
+import type { TopicDescription } from '../../driver.ts';
 import { topicsMissing } from '../../reading/index.ts';
 import type { ConfluentClient } from './client.ts';
 import { libraryFailure, localCodes } from './failures.ts';
@@ -111,10 +112,7 @@ export async function knownBounds(
   );
 }
 
-/**
- * Log start, last stable offset and high watermark as listed. While leaders move the library may list a partition without an
- * error and with -1001 for its offset: that is no answer, and not a log that has lost everything.
- */
+/** Log start, last stable offset and high watermark as listed. */
 export function boundsOf(
   of: TopicPartition,
   listed: readonly [Listed | undefined, Listed | undefined, Listed | undefined],
@@ -127,12 +125,7 @@ export function boundsOf(
     number,
   ];
   if (Math.min(logStartOffset, lastStableOffset, highWatermark) < 0) {
-    const text = `The brokers' answers leave out the offsets of ${partitionName(of)}`;
-    return new TidemarkError('KAFKA_REQUEST_FAILED', text, {
-      topic: of.topic,
-      partition: of.partition,
-      retriable: true,
-    });
+    return unanswered(of);
   }
   return {
     logStartOffset: BigInt(logStartOffset),
@@ -158,6 +151,7 @@ export function offsetsAtTimestamp(
     return partitions.map((of) => {
       const { offset, error } = listed.get(partitionKey(of)) ?? {};
       if (error !== undefined) throw error;
+      if (offset === noAnswer) throw unanswered(of);
       return offset === undefined || offset < 0 ? undefined : BigInt(offset);
     });
   });
@@ -220,26 +214,22 @@ async function listedOffsets(
     answers.map(({ topic, partition, offset, leaderEpoch, error }) => {
       const where = { topic, partition };
       const failure = error && libraryFailure(error, { action: `list offsets of ${partitionName(where)}`, ...where });
-      const unknown = offset === noAnswer ? offsetUnknown(where) : undefined;
-      return [partitionKey(where), { offset, leaderEpoch: leaderEpoch ?? -1, error: failure ?? unknown }];
+      return [partitionKey(where), { offset, leaderEpoch: leaderEpoch ?? -1, error: failure }];
     }),
   );
 }
 
 /**
  * When a leader dies between the library's look at the metadata and its question, the partitions of that leader come back without
- * an offset and without an error. Taken for an offset it would look like a log that has lost its end.
+ * an offset and without an error, or not at all. Taken for an offset it would look like a log that has lost its end.
  */
-function offsetUnknown(of: TopicPartition): TidemarkError {
-  const text = `No broker has answered for the offsets of ${partitionName(of)}`;
-  return new TidemarkError('KAFKA_REQUEST_FAILED', text, { ...of, retriable: true });
+function unanswered({ topic, partition }: TopicPartition): TidemarkError {
+  const text = `No broker has answered for the offsets of ${partitionName({ topic, partition })}`;
+  return new TidemarkError('KAFKA_REQUEST_FAILED', text, { topic, partition, retriable: true });
 }
 
 function inOrder(found: PartitionBounds | TidemarkError | undefined, of: TopicPartition): PartitionBounds {
-  if (found === undefined) {
-    const text = `The broker's answer leaves out ${partitionName(of)}`;
-    throw new TidemarkError('KAFKA_REQUEST_FAILED', text, { ...of, retriable: true });
-  }
+  if (found === undefined) throw unanswered(of);
   if (found instanceof Error) throw found;
   return found;
 }

@@ -1,7 +1,8 @@
 import type { TidemarkError } from '../../../errors.ts';
 import type { TopicPartition } from '../../../model/index.ts';
 import { backoffMs, type Clock, newClaimToken, StallMeter } from '../../../platform/index.ts';
-import { ListenerCalls, membershipLost } from '../../balancing/index.ts';
+import { FirstAssignment, ListenerCalls, MemberCommits, membershipLost, without } from '../../balancing/index.ts';
+import type { CommittedOffset } from '../../committedOffset.ts';
 import type { GroupMembership, GroupProtocol, MembershipListener, MembershipOptions } from '../../membership.ts';
 import type { ConfluentClient } from './client.ts';
 import { closedError, libraryFailure } from './failures.ts';
@@ -16,12 +17,9 @@ import { PlaceInGroup } from './groupDescription.ts';
 import { groupFailure, isFinal } from './groupFailures.ts';
 import type { OwnRequests } from './ownRequests.ts';
 import { Subscription } from './subscription.ts';
-import { without } from './without.ts';
 
 const retryBaseMs = 50;
 const retryCapMs = 1_000;
-/** How often a member that has heard nothing yet asks whether it has a share. */
-const shareEveryMs = 500;
 
 /**
  * A membership by the library's own group protocols. It heartbeats from a thread of its own, so a blocked event loop loses no
@@ -42,12 +40,13 @@ export class ConfluentMembership implements GroupMembership, GroupEvents {
   readonly #groupId: string;
   readonly #times: MembershipTimes;
   readonly #calls: ListenerCalls;
+  readonly #first = new FirstAssignment();
   readonly #subscription: Subscription;
   readonly #consumer: GroupConsumer;
+  readonly #commits: MemberCommits<GroupConsumer>;
   readonly #onLeft: () => void;
   readonly #end = new AbortController();
   #phase: 'new' | 'running' | 'leaving' | 'left' = 'new';
-  #first: { resolve(): void; reject(error: TidemarkError): void } | undefined;
   #stalls: StallMeter | undefined;
   #assignment: readonly TopicPartition[] = [];
   #memberId: string | undefined;
@@ -79,6 +78,11 @@ export class ConfluentMembership implements GroupMembership, GroupEvents {
     this.#place = new PlaceInGroup(requests, options.groupId, clientId, protocol, client.clock);
     const settings = membershipSettings(client, clientId, protocol, { ...options, ...this.#times });
     this.#consumer = new GroupConsumer(client, clientId, settings, this.#isEager, this);
+    this.#commits = new MemberCommits(
+      options.groupId,
+      () => (this.#mayCommit ? { as: this.#consumer, held: this.#assignment } : undefined),
+      (offsets, consumer) => consumer.commitOffsets(options.groupId, offsets),
+    );
     this.#onLeft = onLeft;
   }
 
@@ -97,9 +101,7 @@ export class ConfluentMembership implements GroupMembership, GroupEvents {
     this.#stalls = new StallMeter(this.#clock);
     this.#heardMs = this.#clock.monotonic();
     this.#rebalanceSinceMs = this.#heardMs;
-    const first = new Promise<void>((resolve, reject) => {
-      this.#first = { resolve, reject };
-    });
+    const first = this.#first.wait();
     void this.#start();
     return first;
   }
@@ -109,6 +111,10 @@ export class ConfluentMembership implements GroupMembership, GroupEvents {
     const member = await this.#place.now();
     if (member === undefined) throw membershipLost(this.#groupId, this.#lastError);
     return member.partitions;
+  }
+
+  commitOffsets(offsets: readonly CommittedOffset[]): Promise<void> {
+    return this.#commits.commit(offsets);
   }
 
   leave(): Promise<void> {
@@ -124,7 +130,7 @@ export class ConfluentMembership implements GroupMembership, GroupEvents {
     this.#end.abort();
     this.#cancelEagerLoss();
     this.#stalls?.stop();
-    this.#settleFirst(reason);
+    this.#first.settle(reason);
     this.#memberId = undefined;
     this.#assignment = [];
     this.#onLeft();
@@ -170,26 +176,27 @@ export class ConfluentMembership implements GroupMembership, GroupEvents {
     }
   }
 
+  /**
+   * Of its own the library would commit for a member that is none any more, or not yet again, as a stranger to the group, which
+   * an empty one takes. In an eager rebalance everything is given back, and what stays ours is not known yet.
+   */
+  get #mayCommit(): boolean {
+    const isMember = this.#memberId !== undefined || this.#assignment.length > 0;
+    if (this.#phase !== 'running' || !isMember || this.#consumer.isLost) return false;
+    return !this.#isEager || this.#rebalanceSinceMs === undefined;
+  }
+
   #subscribe(names: readonly string[]): void {
     if (this.#phase !== 'running') return;
     if (names.length > 0) this.#consumer.subscribe(names);
     // Nothing to be a member for: the group gives nothing until there is a topic.
-    else this.#settleFirst();
+    else this.#first.settle();
   }
 
-  /**
-   * Under the new protocol a member that gets no partition hears nothing at all. That it is in the group, with nothing, is
-   * asked of the coordinator until there is an answer of either kind.
-   */
   async #watchEmptyShare(): Promise<void> {
-    while (this.#phase === 'running' && this.#first !== undefined) {
-      await this.#clock.sleep(shareEveryMs, this.#end.signal).catch(() => {});
-      if (this.#first === undefined || this.#phase !== 'running') return;
-      const member = await this.#place.now().catch(() => undefined);
-      if (member?.partitions.length !== 0 || !member.isSettled) continue;
-      this.#events = this.#events.then(() => (this.#first === undefined ? undefined : this.#balanced()));
-      return;
-    }
+    const isAwaited = () => this.#phase === 'running' && this.#first.isAwaited;
+    if (!(await this.#place.isWithoutShare(isAwaited, this.#end.signal))) return;
+    this.#events = this.#events.then(() => (this.#first.isAwaited ? this.#balanced() : undefined));
   }
 
   async #take(partitions: readonly TopicPartition[]): Promise<void> {
@@ -254,7 +261,7 @@ export class ConfluentMembership implements GroupMembership, GroupEvents {
     this.#calls.add((listener) => {
       listener.failing?.(undefined);
       listener.balanced?.(state);
-      this.#settleFirst();
+      this.#first.settle();
     });
   }
 
@@ -274,13 +281,13 @@ export class ConfluentMembership implements GroupMembership, GroupEvents {
 
   #fail(error: TidemarkError): void {
     // Before the first assignment it is join() that says so.
-    this.#leaving ??= this.#leave(error, this.#first === undefined);
+    this.#leaving ??= this.#leave(error, !this.#first.isAwaited);
   }
 
   async #leave(reason: TidemarkError, failed = false): Promise<void> {
     const began = this.#phase === 'running';
     if (this.#phase !== 'left') this.#phase = 'leaving';
-    this.#settleFirst(reason);
+    this.#first.settle(reason);
     if (began) {
       if (this.#assignment.length > 0) this.#calls.addRevoked(this.#assignment);
       this.#assignment = [];
@@ -289,11 +296,5 @@ export class ConfluentMembership implements GroupMembership, GroupEvents {
       await this.#calls.settled();
     }
     if (this.#phase !== 'left') await this.abandon(reason);
-  }
-
-  #settleFirst(error?: TidemarkError): void {
-    if (error === undefined) this.#first?.resolve();
-    else this.#first?.reject(error);
-    this.#first = undefined;
   }
 }

@@ -1,4 +1,4 @@
-import { messageOf, TidemarkError } from '../../../errors.ts';
+import { topicPattern } from '../../balancing/index.ts';
 import type { MembershipOptions } from '../../membership.ts';
 import { topicsMissing } from '../../reading/index.ts';
 import type { ConfluentClient } from './client.ts';
@@ -24,7 +24,7 @@ export class Subscription {
     this.#client = client;
     this.#everyMs = everyMs;
     if ('topics' in subscription) this.#names = [...new Set(subscription.topics)].sort();
-    else this.#pattern = wholeName(subscription.pattern);
+    else this.#pattern = topicPattern(subscription.pattern);
   }
 
   /** Calls back with the names, and again whenever a pattern matches more of them, until the signal is aborted. */
@@ -57,16 +57,5 @@ export class Subscription {
       if (missing.length > 0) throw topicsMissing(missing);
     });
     return names;
-  }
-}
-
-function wholeName(pattern: string): RegExp {
-  try {
-    return new RegExp(`^(?:${pattern})$`);
-  } catch (error) {
-    throw new TidemarkError('CONFIG_INVALID', `the pattern of topics cannot be used: ${messageOf(error)}`, {
-      path: 'source.topicPattern',
-      cause: error,
-    });
   }
 }

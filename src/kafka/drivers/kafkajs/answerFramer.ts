@@ -1,4 +1,4 @@
-import type { AnswerBodies } from './answerBodies.ts';
+import type { RecycledMemory } from '../../records/index.ts';
 
 /** Why bytes cannot be the answers of a Kafka broker. */
 export class NotKafkaError extends Error {
@@ -26,7 +26,7 @@ const roomBytesMin = 32 * 1024;
  * 64 KiB and concatenates them: a copy, and as much again in short-lived memory.
  */
 export class AnswerFramer {
-  readonly #bodies: AnswerBodies;
+  readonly #bodies: RecycledMemory;
   readonly #onAnswer: (correlationId: number, payload: Buffer, size: number) => void;
   readonly #size = Buffer.alloc(4);
   #sizeBytes = 0;
@@ -34,7 +34,7 @@ export class AnswerFramer {
   #bodyBytes = 0;
   #answers = 0;
 
-  constructor(bodies: AnswerBodies, onAnswer: (correlationId: number, payload: Buffer, size: number) => void) {
+  constructor(bodies: RecycledMemory, onAnswer: (correlationId: number, payload: Buffer, size: number) => void) {
     this.#bodies = bodies;
     this.#onAnswer = onAnswer;
   }

@@ -12,7 +12,7 @@ import {
   releaseOf,
   WireReader,
 } from '../../protocol/index.ts';
-import { AnswerBodies } from './answerBodies.ts';
+import { RecycledMemory } from '../../records/index.ts';
 import { AnswerFramer } from './answerFramer.ts';
 import { openBrokerSocket } from './brokerSocket.ts';
 import { type ConnectStage, explainConnectFailure, isSaslRefusal } from './connectFailure.ts';
@@ -33,7 +33,7 @@ export class BrokerConnection {
   readonly address: BrokerAddress;
   readonly #options: ResolvedClientOptions;
   readonly #clock: Clock;
-  readonly #bodies: AnswerBodies;
+  readonly #bodies: RecycledMemory;
   readonly #kafkajs: KafkajsConnection;
   #stage: ConnectStage = 'connecting';
   #socket: Socket | undefined;
@@ -42,7 +42,7 @@ export class BrokerConnection {
   #endOpening: (reason: TidemarkError) => void = () => {};
 
   /** `bodies`: memory for what the broker answers. */
-  constructor(address: BrokerAddress, options: ResolvedClientOptions, clock: Clock, bodies = new AnswerBodies()) {
+  constructor(address: BrokerAddress, options: ResolvedClientOptions, clock: Clock, bodies = new RecycledMemory()) {
     this.#bodies = bodies;
     this.address = address;
     this.#options = options;

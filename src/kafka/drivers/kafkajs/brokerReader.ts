@@ -5,8 +5,7 @@ import type { FetcherOptions } from '../../driver.ts';
 import { type FetchAnswer, type FetchedPartition, fetchRequest } from '../../protocol/index.ts';
 import type { FollowedPartition } from '../../reading/index.ts';
 import { brokerFailure, type Failure, judgeAnswer } from '../../reading/index.ts';
-import type { ByteLease } from '../../records/index.ts';
-import type { AnswerBodies } from './answerBodies.ts';
+import type { ByteLease, RecycledMemory } from '../../records/index.ts';
 import type { BrokerConnection } from './brokerConnection.ts';
 import type { Cluster } from './cluster.ts';
 
@@ -23,7 +22,7 @@ const noBytes = Buffer.alloc(0);
 export interface ReaderOwner {
   readonly cluster: Cluster;
   readonly limits: FetcherOptions;
-  readonly bodies: AnswerBodies;
+  readonly bodies: RecycledMemory;
   /** The stream could not be read here; it has left the reader. */
   failed(stream: FollowedPartition, failure: Failure): void;
 }

@@ -3,19 +3,10 @@ import { isTidemarkError, messageOf, TidemarkError } from '../../../errors.ts';
 import { backoffMs, type Clock, withDeadline } from '../../../platform/index.ts';
 import { addressText, type BrokerAddress, type ResolvedClientOptions } from '../../clientOptions.ts';
 import { type BrokerAnswer, type BrokerRequest, metadataRequest, type TopicMetadata } from '../../protocol/index.ts';
+import { retryBaseMs, retryCapMs, retryRequest } from '../../reading/index.ts';
 import { requestTimedOut } from './brokerConnection.ts';
 import { ClusterMetadata } from './clusterMetadata.ts';
 import { Connections } from './connections.ts';
-
-/** Waits between attempts grow from the first to the second. */
-export const retryBaseMs = 50;
-export const retryCapMs = 1_000;
-
-/**
- * How long a finding that may pass is looked at again before it is believed: brokers learn of new and deleted topics
- * some time after the controller, and bytes can be damaged on the way.
- */
-export const doubtMs = 2_000;
 
 /** A cluster as a client sees it: its metadata, its connections, and requests that are tried again. */
 export class Cluster {
@@ -101,20 +92,9 @@ export class Cluster {
    * Runs `attempt` until it succeeds, fails for good, or `requestTimeoutMs` is over; then its last error counts. The
    * argument is the number of the attempt: from the second on metadata should be fetched anew.
    */
-  async retrying<T>(attempt: (number: number) => Promise<T>): Promise<T> {
-    const startedMs = this.clock.monotonic();
-    for (let number = 1; ; number += 1) {
-      try {
-        this.closing.throwIfAborted();
-        return await attempt(number);
-      } catch (error) {
-        this.closing.throwIfAborted();
-        const waitMs = backoffMs(number, retryBaseMs, retryCapMs);
-        const elapsedMs = this.clock.monotonic() - startedMs + waitMs;
-        if (!mayRetry(error, elapsedMs) || elapsedMs > this.options.requestTimeoutMs) throw error;
-        await this.clock.sleep(waitMs, this.closing);
-      }
-    }
+  retrying<T>(attempt: (number: number) => Promise<T>): Promise<T> {
+    const { clock, closing, options } = this;
+    return retryRequest(attempt, { clock, closing, requestTimeoutMs: options.requestTimeoutMs });
   }
 
   async #tryBootstrap(): Promise<TidemarkError | undefined> {
@@ -176,9 +156,4 @@ export class Cluster {
 /** What a broker says about us rather than about itself: other brokers of the list will say the same. */
 function isRefusal(error: TidemarkError): boolean {
   return error.code === 'KAFKA_AUTHENTICATION_FAILED' || error.code === 'KAFKA_UNSUPPORTED_BROKER';
-}
-
-function mayRetry(error: unknown, elapsedMs: number): boolean {
-  if (!isTidemarkError(error)) return false;
-  return error.retriable || (error.code === 'KAFKA_TOPIC_MISSING' && elapsedMs < doubtMs);
 }

@@ -1,7 +1,7 @@
 import type { TidemarkError } from '../../../errors.ts';
 import type { Clock } from '../../../platform/index.ts';
 import { addressText, type BrokerAddress, type ResolvedClientOptions } from '../../clientOptions.ts';
-import type { AnswerBodies } from './answerBodies.ts';
+import type { RecycledMemory } from '../../records/index.ts';
 import { BrokerConnection } from './brokerConnection.ts';
 
 /**
@@ -22,7 +22,7 @@ export class Connections {
   }
 
   /** A connection of one's own; `bodies`: memory for its answers. Whoever opened it closes it. */
-  async open(address: BrokerAddress, bodies?: AnswerBodies): Promise<BrokerConnection> {
+  async open(address: BrokerAddress, bodies?: RecycledMemory): Promise<BrokerConnection> {
     if (this.#closedBy !== undefined) throw this.#closedBy;
     const connection = new BrokerConnection(address, this.#options, this.#clock, bodies);
     this.#forgetEnded();

@@ -2,14 +2,8 @@ import { TidemarkError } from '../../../errors.ts';
 import type { PartitionBounds, TopicPartition } from '../../../model/index.ts';
 import { type Clock, systemClock } from '../../../platform/index.ts';
 import type { ResolvedClientOptions } from '../../clientOptions.ts';
-import type {
-  CommittedOffset,
-  EpochEndOffset,
-  Fetcher,
-  FetcherOptions,
-  KafkaDriver,
-  TopicDescription,
-} from '../../driver.ts';
+import type { CommittedOffset } from '../../committedOffset.ts';
+import type { EpochEndOffset, Fetcher, FetcherOptions, KafkaDriver, TopicDescription } from '../../driver.ts';
 import type { GroupMembership, MembershipListener, MembershipOptions } from '../../membership.ts';
 import { brokerErrorCodes, type TopicMetadata } from '../../protocol/index.ts';
 import { brokerFailure, topicsMissing } from '../../reading/index.ts';

@@ -4,19 +4,20 @@ import { partitionName } from '../../../model/index.ts';
 import { backoffMs } from '../../../platform/index.ts';
 import { addressText, type BrokerAddress } from '../../clientOptions.ts';
 import type { Fetcher, FetcherOptions, FollowStart, PartitionStream } from '../../driver.ts';
-import type { Failure } from '../../reading/index.ts';
-import { FollowedPartition, type StreamOwner, topicRecreated } from '../../reading/index.ts';
-import { AnswerBodies } from './answerBodies.ts';
+import {
+  endsStream,
+  type Failure,
+  FollowedPartition,
+  fetcherDefaults,
+  retryBaseMs,
+  retryCapMs,
+  type StreamOwner,
+  topicRecreated,
+} from '../../reading/index.ts';
+import { RecycledMemory } from '../../records/index.ts';
 import { BrokerReader, failureOf, type ReaderOwner } from './brokerReader.ts';
-import { type Cluster, doubtMs, retryBaseMs, retryCapMs } from './cluster.ts';
+import type { Cluster } from './cluster.ts';
 import { examinePosition } from './positionCheck.ts';
-
-const defaults: FetcherOptions = {
-  fetchBytesMax: 1024 * 1024,
-  bufferedBytesMax: 4 * 1024 * 1024,
-  fetchWaitMs: 500,
-  batchBytesMax: 128 * 1024 * 1024,
-};
 
 /**
  * Follows partitions: finds their leaders, gives each to the reader of its broker, and decides what becomes of
@@ -25,7 +26,7 @@ const defaults: FetcherOptions = {
 export class KafkajsFetcher implements Fetcher, StreamOwner, ReaderOwner {
   readonly cluster: Cluster;
   readonly limits: FetcherOptions;
-  readonly bodies = new AnswerBodies();
+  readonly bodies = new RecycledMemory();
   readonly #onClose: () => void;
   readonly #ending = new AbortController();
   readonly #streams = new Set<FollowedPartition>();
@@ -37,7 +38,7 @@ export class KafkajsFetcher implements Fetcher, StreamOwner, ReaderOwner {
 
   constructor(cluster: Cluster, options: Partial<FetcherOptions>, onClose: () => void) {
     this.cluster = cluster;
-    this.limits = { ...defaults, ...options };
+    this.limits = { ...fetcherDefaults, ...options };
     this.#onClose = onClose;
     setMaxListeners(0, this.#ending.signal); // one for every stream that waits for its next try
   }
@@ -86,23 +87,9 @@ export class KafkajsFetcher implements Fetcher, StreamOwner, ReaderOwner {
     this.#leaveReader(stream);
     if (stream.isOver) return;
     stream.displaced();
-    switch (failure.kind) {
-      case 'final':
-        this.#finish(stream, failure.error);
-        break;
-      case 'doubtful':
-        if (stream.doubted(this.cluster.clock.monotonic()) < doubtMs) this.#retry(stream, failure.error);
-        else this.#finish(stream, failure.error);
-        break;
-      case 'retry':
-        this.#retry(stream, failure.error);
-        break;
-      case 'outOfRange':
-        void this.#examine(stream, failure.error);
-        break;
-      default:
-        failure satisfies never;
-    }
+    if (endsStream(stream, failure, this.cluster.clock.monotonic())) this.#finish(stream, failure.error);
+    else if (failure.kind === 'outOfRange') void this.#examine(stream, failure.error);
+    else this.#retry(stream, failure.error);
   }
 
   #finish(stream: FollowedPartition, error: Error): void {

@@ -1,4 +1,4 @@
-import type { CommittedOffset } from '../../driver.ts';
+import type { CommittedOffset } from '../../committedOffset.ts';
 import {
   type BrokerAnswer,
   type BrokerRequest,
@@ -25,14 +25,18 @@ export function groupOffsets(cluster: Cluster, groupId: string, topics: readonly
   });
 }
 
-/** Commits offsets of a group that has no members. Committing the same offsets again is harmless, so it is retried whole. */
+/**
+ * Commits offsets of a group, as the member or, without one, from outside: then it must have no members. Committing the same
+ * offsets again is harmless, so it is retried whole.
+ */
 export function commitGroupOffsets(
   cluster: Cluster,
   groupId: string,
   offsets: readonly CommittedOffset[],
+  member?: { readonly memberId: string; readonly generation: number },
 ): Promise<void> {
   return cluster.retrying(async () => {
-    const { results } = await askCoordinator(cluster, groupId, offsetCommitRequest(groupId, offsets));
+    const { results } = await askCoordinator(cluster, groupId, offsetCommitRequest(groupId, offsets, member));
     for (const { topic, partition, errorCode } of results) {
       if (errorCode === 0) continue;
       throw brokerFailure(errorCode, { action: `commit offsets of group ${groupId}`, groupId, topic, partition });

@@ -19,3 +19,17 @@ export function checkMembershipOptions(options: MembershipOptions, capabilities:
     });
   }
 }
+
+export interface MembershipTimes {
+  readonly sessionTimeoutMs: number;
+  readonly heartbeatIntervalMs: number;
+  readonly revokeTimeoutMs: number;
+  readonly metadataRefreshMs: number;
+}
+
+/** The options with their defaults. */
+export function membershipTimes(options: MembershipOptions): MembershipTimes {
+  const { sessionTimeoutMs = 45_000, heartbeatIntervalMs = 3_000 } = options;
+  const { revokeTimeoutMs = 10_000, metadataRefreshMs = 30_000 } = options;
+  return { sessionTimeoutMs, heartbeatIntervalMs, revokeTimeoutMs, metadataRefreshMs };
+}

@@ -1,24 +1,20 @@
 import type { TidemarkError } from '../../../../errors.ts';
-import { partitionKey, type TopicPartition } from '../../../../model/index.ts';
+import type { TopicPartition } from '../../../../model/index.ts';
 import { backoffMs, type Clock, StallMeter, withDeadline } from '../../../../platform/index.ts';
-import { ListenerCalls, membershipLost } from '../../../balancing/index.ts';
+import { FirstAssignment, ListenerCalls, MemberCommits, membershipLost, without } from '../../../balancing/index.ts';
+import type { CommittedOffset } from '../../../committedOffset.ts';
 import type { GroupMembership, MembershipListener, MembershipOptions } from '../../../membership.ts';
 import { leaveGroupRequest } from '../../../protocol/index.ts';
 import type { Cluster } from '../cluster.ts';
-import { askCoordinator } from '../groupOffsets.ts';
+import { askCoordinator, commitGroupOffsets } from '../groupOffsets.ts';
 import { assignmentAtCoordinator } from './assignmentAtCoordinator.ts';
+import { type MembershipTimes, membershipTimes } from './checkOptions.ts';
 import { CoordinatorLink, closedError } from './coordinatorLink.ts';
 import { type Generation, GroupMember } from './groupMember.ts';
 import { asTidemarkError, judgeFailure } from './membershipFailures.ts';
 import { type Claims, noClaims } from './strategy.ts';
 import { SubscribedTopics } from './subscribedTopics.ts';
 
-const defaults = {
-  sessionTimeoutMs: 45_000,
-  heartbeatIntervalMs: 3_000,
-  revokeTimeoutMs: 10_000,
-  metadataRefreshMs: 30_000,
-} as const;
 /** A coordinator that does not answer must not hold up who leaves: it finds out by the session. */
 const goodbyeMs = 2_000;
 const retryBaseMs = 50;
@@ -35,14 +31,15 @@ export class KafkajsMembership implements GroupMembership {
   readonly #cluster: Cluster;
   readonly #clock: Clock;
   readonly #groupId: string;
-  readonly #times: Readonly<Record<keyof typeof defaults, number>>;
+  readonly #times: MembershipTimes;
   readonly #calls: ListenerCalls;
+  readonly #first = new FirstAssignment();
   readonly #link: CoordinatorLink;
   readonly #member: GroupMember;
+  readonly #commits: MemberCommits<Generation>;
   readonly #onLeft: () => void;
   readonly #end = new AbortController();
   #phase: 'new' | 'running' | 'leaving' | 'left' = 'new';
-  #first: { resolve(): void; reject(error: TidemarkError): void } | undefined;
   #stalls: StallMeter | undefined;
   #current: Generation | undefined;
   #assignment: readonly TopicPartition[] = [];
@@ -59,16 +56,16 @@ export class KafkajsMembership implements GroupMembership {
     this.#cluster = cluster;
     this.#clock = cluster.clock;
     this.#groupId = options.groupId;
-    this.#times = {
-      sessionTimeoutMs: options.sessionTimeoutMs ?? defaults.sessionTimeoutMs,
-      heartbeatIntervalMs: options.heartbeatIntervalMs ?? defaults.heartbeatIntervalMs,
-      revokeTimeoutMs: options.revokeTimeoutMs ?? defaults.revokeTimeoutMs,
-      metadataRefreshMs: options.metadataRefreshMs ?? defaults.metadataRefreshMs,
-    };
+    this.#times = membershipTimes(options);
     this.#calls = new ListenerCalls(listener, this.#times.revokeTimeoutMs, this.#clock);
     this.#link = new CoordinatorLink(cluster, options.groupId);
     const topics = new SubscribedTopics(cluster, options.subscription);
     this.#member = new GroupMember(options.groupId, this.#link, topics, this.#times, this.#clock);
+    this.#commits = new MemberCommits(
+      options.groupId,
+      () => (this.#phase === 'running' && this.#current ? { as: this.#current, held: this.#assignment } : undefined),
+      (offsets, member) => commitGroupOffsets(cluster, options.groupId, offsets, member),
+    );
     this.#onLeft = onLeft;
   }
 
@@ -85,9 +82,7 @@ export class KafkajsMembership implements GroupMembership {
     if (this.#phase !== 'new') throw closedError(`join() of a membership that is ${this.#phase}`);
     this.#phase = 'running';
     this.#stalls = new StallMeter(this.#clock);
-    const first = new Promise<void>((resolve, reject) => {
-      this.#first = { resolve, reject };
-    });
+    const first = this.#first.wait();
     void this.#run();
     void this.#watchTopics();
     return first;
@@ -100,6 +95,10 @@ export class KafkajsMembership implements GroupMembership {
     const partitions = await assignmentAtCoordinator(this.#cluster, this.#groupId, () => this.#current?.memberId);
     if (partitions === undefined) throw membershipLost(this.#groupId, undefined);
     return partitions;
+  }
+
+  commitOffsets(offsets: readonly CommittedOffset[]): Promise<void> {
+    return this.#commits.commit(offsets);
   }
 
   leave(): Promise<void> {
@@ -115,7 +114,7 @@ export class KafkajsMembership implements GroupMembership {
     this.#endNap();
     this.#link.close(reason);
     this.#stalls?.stop();
-    this.#settleFirst(reason);
+    this.#first.settle(reason);
     this.#current = undefined;
     this.#assignment = [];
     this.#onLeft();
@@ -124,7 +123,7 @@ export class KafkajsMembership implements GroupMembership {
   async #leave(reason: TidemarkError, failed = false): Promise<void> {
     const began = this.#phase === 'running';
     this.#phase = 'leaving';
-    this.#settleFirst(reason);
+    this.#first.settle(reason);
     if (began) {
       if (this.#assignment.length > 0) this.#calls.addRevoked(this.#assignment);
       this.#assignment = [];
@@ -232,7 +231,7 @@ export class KafkajsMembership implements GroupMembership {
     if (assigned.length > 0) this.#calls.add((listener) => listener.assigned(assigned));
     this.#calls.add((listener) => {
       listener.balanced?.({ memberId, generation, tookMs });
-      this.#settleFirst();
+      this.#first.settle();
     });
   }
 
@@ -255,8 +254,7 @@ export class KafkajsMembership implements GroupMembership {
 
   #fail(error: TidemarkError): void {
     // Before the first assignment it is join() that says so.
-    const tell = this.#first === undefined;
-    this.#leaving ??= this.#leave(error, tell);
+    this.#leaving ??= this.#leave(error, !this.#first.isAwaited);
   }
 
   #report(error: TidemarkError | undefined): void {
@@ -264,12 +262,6 @@ export class KafkajsMembership implements GroupMembership {
     if (what === this.#reported) return;
     this.#reported = what;
     this.#calls.add((listener) => listener.failing?.(error));
-  }
-
-  #settleFirst(error?: TidemarkError): void {
-    if (error === undefined) this.#first?.resolve();
-    else this.#first?.reject(error);
-    this.#first = undefined;
   }
 
   async #watchTopics(): Promise<void> {
@@ -288,10 +280,4 @@ export class KafkajsMembership implements GroupMembership {
     this.#endNap = () => nap.abort();
     await this.#clock.sleep(ms, nap.signal).catch(() => {});
   }
-}
-
-/** The partitions of a list that are not in another. */
-function without(partitions: readonly TopicPartition[], others: readonly TopicPartition[]): TopicPartition[] {
-  const keys = new Set(others.map(partitionKey));
-  return partitions.filter((partition) => !keys.has(partitionKey(partition)));
 }

@@ -1,4 +1,4 @@
-import { messageOf, TidemarkError } from '../../../../errors.ts';
+import { topicPattern } from '../../../balancing/index.ts';
 import type { MembershipOptions } from '../../../membership.ts';
 import { brokerErrorCodes, type TopicMetadata } from '../../../protocol/index.ts';
 import { brokerFailure, topicsMissing } from '../../../reading/index.ts';
@@ -18,7 +18,7 @@ export class SubscribedTopics {
   constructor(cluster: Cluster, subscription: MembershipOptions['subscription']) {
     this.#cluster = cluster;
     if ('topics' in subscription) this.#names = [...new Set(subscription.topics)].sort();
-    else this.#pattern = wholeName(subscription.pattern);
+    else this.#pattern = topicPattern(subscription.pattern);
   }
 
   /** Names of the topics now. Rejects with KAFKA_TOPIC_MISSING when a named one never existed. */
@@ -61,16 +61,5 @@ export class SubscribedTopics {
       throw brokerFailure(code, { action: `describe topic ${topic}`, topic });
     }
     if (unknown.length > 0) throw topicsMissing(unknown);
-  }
-}
-
-function wholeName(pattern: string): RegExp {
-  try {
-    return new RegExp(`^(?:${pattern})$`);
-  } catch (error) {
-    throw new TidemarkError('CONFIG_INVALID', `the pattern of topics cannot be used: ${messageOf(error)}`, {
-      path: 'source.topicPattern',
-      cause: error,
-    });
   }
 }

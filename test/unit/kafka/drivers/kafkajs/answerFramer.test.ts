@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { AnswerBodies } from '../../../../../src/kafka/drivers/kafkajs/answerBodies.ts';
 import { AnswerFramer, NotKafkaError } from '../../../../../src/kafka/drivers/kafkajs/answerFramer.ts';
+import { RecycledMemory } from '../../../../../src/kafka/records/index.ts';
 
 interface Answer {
   readonly correlationId: number;
@@ -28,7 +28,7 @@ describe('the framer of answers', () => {
     fc.assert(
       fc.property(answers, fc.array(fc.integer({ min: 1, max: 400 }), { minLength: 1 }), (sent, cuts) => {
         const found: Answer[] = [];
-        const framer = new AnswerFramer(new AnswerBodies(), (correlationId, payload) =>
+        const framer = new AnswerFramer(new RecycledMemory(), (correlationId, payload) =>
           found.push({ correlationId, payload }),
         );
         const bytes = Buffer.concat(sent.map(framed));
@@ -52,22 +52,22 @@ describe('the framer of answers', () => {
     ['a size without a correlation id', '00000003000000', 'unknown'],
     ['a first answer of 1 GiB', '4000000000000000', 'unknown'],
   ])('refuses %s', (_, hex, speaks) => {
-    const framer = new AnswerFramer(new AnswerBodies(), () => {
+    const framer = new AnswerFramer(new RecycledMemory(), () => {
       throw new Error('there is no answer');
     });
     expect(() => framer.push(Buffer.from(hex, 'hex'))).toThrow(expect.objectContaining({ speaks }));
-    expect(() => new AnswerFramer(new AnswerBodies(), () => {}).push(Buffer.from(hex, 'hex'))).toThrow(NotKafkaError);
+    expect(() => new AnswerFramer(new RecycledMemory(), () => {}).push(Buffer.from(hex, 'hex'))).toThrow(NotKafkaError);
   });
 
   test('accepts large answers once it has seen one', () => {
-    const framer = new AnswerFramer(new AnswerBodies(), () => {});
+    const framer = new AnswerFramer(new RecycledMemory(), () => {});
     framer.push(framed({ correlationId: 1, payload: Buffer.alloc(10) }));
     expect(() => framer.push(Buffer.from('0200000000000002', 'hex'))).not.toThrow();
   });
 
   test('offers the place of a large answer, and takes what is read there without copying it', () => {
     const found: Answer[] = [];
-    const framer = new AnswerFramer(new AnswerBodies(), (correlationId, payload) =>
+    const framer = new AnswerFramer(new RecycledMemory(), (correlationId, payload) =>
       found.push({ correlationId, payload }),
     );
     const sent = { correlationId: 7, payload: Buffer.from(Array.from({ length: 200_000 }, (_, index) => index % 251)) };

@@ -1,20 +1,20 @@
-import { ByteLease } from '../../records/index.ts';
+import { ByteLease } from './byteLease.ts';
 
-/** Smaller answers are not worth keeping: they come at the end of the log, and die young. */
-const bodyBytesMin = 64 * 1024;
-/** A full answer is a little above 4 MiB; larger ones, of a single large batch, are rare. */
-const bodyBytesMax = 8 * 1024 * 1024;
-/** Memory kept for answers to come: an answer or two are on their way while others are worked off. */
+/** Smaller pieces are not worth keeping: they come when there is little to do, and die young. */
+const pieceBytesMin = 64 * 1024;
+/** A full answer of a broker and a full block are a little above 4 MiB; larger ones, of a single large batch, are rare. */
+const pieceBytesMax = 8 * 1024 * 1024;
+/** Memory kept for what is to come: an answer or a block or two are on their way while others are worked off. */
 const freeBytesMax = 16 * 1024 * 1024;
 
 /**
- * Memory for the bodies of answers, used again when an answer has been worked off.
+ * Memory for record batches, used again when what lies in it has been worked off.
  *
  * Memory outside of the engine's heap makes it collect garbage, however little garbage there is in the heap: at full speed
  * a collection of everything for each 30 to 60 MiB of answers, which wait for it in memory. And fresh memory is paid for
  * page by page when it is first written to.
  */
-export class AnswerBodies {
+export class RecycledMemory {
   /** The oldest first. */
   #free: ArrayBufferLike[] = [];
   #freeBytes = 0;
@@ -23,7 +23,7 @@ export class AnswerBodies {
 
   /** A buffer of that length, with anything in it. */
   take(length: number): Buffer {
-    if (length < bodyBytesMin || length > bodyBytesMax) return Buffer.allocUnsafe(length);
+    if (length < pieceBytesMin || length > pieceBytesMax) return Buffer.allocUnsafe(length);
     const size = sizeFor(length);
     const index = this.#free.findLastIndex(({ byteLength }) => byteLength === size);
     const memory = this.#free[index] ?? Buffer.allocUnsafeSlow(size).buffer;

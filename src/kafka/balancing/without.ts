@@ -1,4 +1,4 @@
-import { partitionKey, type TopicPartition } from '../../../model/index.ts';
+import { partitionKey, type TopicPartition } from '../../model/index.ts';
 
 /** The partitions of a list that are not in another. */
 export function without(partitions: readonly TopicPartition[], others: readonly TopicPartition[]): TopicPartition[] {
