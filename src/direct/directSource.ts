@@ -1,5 +1,5 @@
 import { TidemarkError } from '../errors.ts';
-import type { Fetcher, KafkaDriver } from '../kafka/index.ts';
+import { type Fetcher, type KafkaDriver, readAheadShare } from '../kafka/index.ts';
 import {
   OffsetRange,
   type PartitionBounds,
@@ -8,17 +8,11 @@ import {
   type RecordChunk,
   type TopicPartition,
 } from '../model/index.ts';
+import { judgePositions, type PositionVerdict, type ReadUpTo } from '../offsets/index.ts';
 import type { Clock } from '../platform/index.ts';
-import type {
-  BatchSource,
-  PlannablePartition,
-  PositionVerdict,
-  ReadyPlan,
-  SourcePosition,
-} from '../scheduler/index.ts';
+import type { BatchPlan, BatchSource, PlannablePartition, ReadyPlan } from '../scheduler/index.ts';
 import { Feed } from './feed.ts';
 import { planRange, type SizeLimits } from './planner.ts';
-import { judgePosition } from './positionVerdict.ts';
 import { recordsPerBatch, recordsPerSecond } from './rateLimit.ts';
 
 export interface DirectOptions extends SizeLimits {
@@ -49,33 +43,14 @@ export class DirectSource implements BatchSource {
     this.#options = options;
     this.#clock = clock;
     this.#onReady = onReady;
-    const bufferedBytesMax = Math.max(131_072, Math.floor(options.bufferedBytesMax / Math.max(1, partitionCount)));
-    this.#fetcher = driver.openFetcher({ bufferedBytesMax, fetchBytesMax: Math.min(1_048_576, bufferedBytesMax / 2) });
+    this.#fetcher = driver.openFetcher(readAheadShare(options.bufferedBytesMax, partitionCount));
   }
 
-  async verify(positions: readonly SourcePosition[]): Promise<readonly PositionVerdict[]> {
-    if (positions.length === 0) return [];
-    const topics = [...new Set(positions.map((position) => position.topic))];
-    const [described, bounds, epochEnds] = await Promise.all([
-      this.#driver.describeTopics(topics),
-      this.#driver.bounds(positions),
-      this.#epochEnds(positions),
-    ]);
-    const topicIds = new Map(described.map((topic) => [topic.topic, topic.topicId]));
-    return positions.map((position, index) => {
-      const partitionBounds = bounds[index];
-      if (partitionBounds === undefined)
-        throw new TidemarkError('INVARIANT_BROKEN', 'Bounds of a partition are missing');
-      const facts = {
-        topicId: topicIds.get(position.topic) ?? '',
-        bounds: partitionBounds,
-        epochEnd: epochEnds.get(partitionKey(position)),
-      };
-      return judgePosition(position, facts, this.#options.onDataLoss);
-    });
+  verify(positions: readonly ReadUpTo[]): Promise<readonly PositionVerdict[]> {
+    return judgePositions(this.#driver, positions, this.#options.onDataLoss);
   }
 
-  open(position: SourcePosition): void {
+  open(position: ReadUpTo): void {
     this.close(position);
     this.#feeds.set(partitionKey(position), new Feed(this.#fetcher, position, this.#clock, this.#onReady));
   }
@@ -147,8 +122,8 @@ export class DirectSource implements BatchSource {
     return { ranges, lookAgainMs };
   }
 
-  async planTick(partitions: readonly PlannablePartition[], rate: number | undefined): Promise<readonly OffsetRange[]> {
-    if (partitions.length === 0) return [];
+  async planTick(partitions: readonly PlannablePartition[], rate: number | undefined): Promise<BatchPlan> {
+    if (partitions.length === 0) return { ranges: [] };
     const bounds = await this.#driver.bounds(partitions);
     const lags = partitions.map(({ position }, index) => {
       const lag = (bounds[index]?.lastStableOffset ?? position) - position;
@@ -159,7 +134,7 @@ export class DirectSource implements BatchSource {
       intervalMs > 0
         ? recordsPerBatch(lags, { rate, maxRatePerPartition }, intervalMs, minRatePerPartition)
         : undefined;
-    return partitions.map((partition, index) =>
+    const ranges = partitions.map((partition, index) =>
       planRange(
         {
           ...partition,
@@ -170,12 +145,26 @@ export class DirectSource implements BatchSource {
         this.#options,
       ),
     );
+    return { ranges };
   }
 
   read(range: OffsetRange, signal: AbortSignal): AsyncIterable<RecordChunk> {
     const feed = this.#feeds.get(partitionKey(range));
     if (feed === undefined) throw new TidemarkError('INVARIANT_BROKEN', `${range} is read but not followed`);
     return feed.read(range, signal, this.#options.intervalMs > 0 ? undefined : stallMs);
+  }
+
+  /** Nothing that is read ahead carries a claim. */
+  reclaimed(): void {}
+
+  /** The log keeps what was read. */
+  committed(): void {}
+
+  /** Nothing is taken in: ranges are read when they run. */
+  async endIntake(): Promise<void> {}
+
+  hasTakenIn(): boolean {
+    return false;
   }
 
   bounds(of: TopicPartition): PartitionBounds | undefined {
@@ -193,12 +182,6 @@ export class DirectSource implements BatchSource {
     const backlog = readableEnd(feed, partition.position) > feed.fetchedUntil;
     if (backlog || inMemory >= BigInt(this.#options.maxRecordsPerPartition)) return 0;
     return this.#options.lingerMs - (nowMs - (feed.waitingSinceMs ?? nowMs));
-  }
-
-  async #epochEnds(positions: readonly SourcePosition[]) {
-    const known = positions.filter((position) => position.leaderEpoch >= 0);
-    const ends = known.length === 0 ? [] : await this.#driver.endOffsetsForLeaderEpochs(known);
-    return new Map(known.map((position, index) => [partitionKey(position), ends[index]]));
   }
 }
 

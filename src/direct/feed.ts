@@ -1,8 +1,8 @@
 import { TidemarkError } from '../errors.ts';
 import type { Fetcher, PartitionStream } from '../kafka/index.ts';
 import type { OffsetRange, PartitionBounds, RecordChunk, TopicPartition } from '../model/index.ts';
+import type { ReadUpTo } from '../offsets/index.ts';
 import type { Clock } from '../platform/index.ts';
-import type { SourcePosition } from '../scheduler/index.ts';
 import { TokenBucket } from './rateLimit.ts';
 
 /** How much the newest chunk counts in the estimate of bytes per offset. */
@@ -26,7 +26,7 @@ export class Feed implements TopicPartition {
   #takenSinceMs = 0;
   #bytesPerOffset = 0;
 
-  constructor(fetcher: Fetcher, start: SourcePosition, clock: Clock, onChange: () => void) {
+  constructor(fetcher: Fetcher, start: ReadUpTo, clock: Clock, onChange: () => void) {
     this.topic = start.topic;
     this.partition = start.partition;
     this.#clock = clock;

@@ -9,6 +9,7 @@ export {
 } from './delivery.ts';
 export { OffsetRange } from './offsetRange.ts';
 export type { PartitionBounds } from './partitionBounds.ts';
+export { isReceiverTopic, receiverTopic } from './receiverTopic.ts';
 export type {
   KafkaRecord,
   RawRecordBatch,

@@ -76,6 +76,10 @@ export interface RecordChunk extends TopicPartition {
    * It need not be called: what is not released is freed like anything else. Again is a no-op.
    */
   release(): void;
+  /** Bytes of what `copyRawBatches` copies. */
+  readonly rawBytes: number;
+  /** Copies the bytes that `rawBatches` gives, one batch after the other, to `at`, and leaves the chunk's memory free to be used again. */
+  copyRawBatches(target: Buffer, at: number): void;
   /** The verified record batches as the broker sent them, aborted ones and control batches left out. May reach beyond the bounds. */
   rawBatches(): Iterable<RawRecordBatch>;
 }

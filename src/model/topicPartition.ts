@@ -4,7 +4,7 @@ export interface TopicPartition {
   readonly partition: number;
 }
 
-/** A map key for a topic partition; `:` cannot occur in a topic name, so keys never collide. */
+/** A map key for a topic partition: what stands behind the last `:` is the partition, so keys never collide. */
 export type PartitionKey = `${string}:${number}`;
 
 export function partitionKey(of: TopicPartition): PartitionKey {

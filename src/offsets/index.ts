@@ -1,6 +1,7 @@
 export { requireAccounted } from './accounting.ts';
 export { type ClaimOptions, decideClaim, heartbeatTimeoutMs } from './decideClaim.ts';
 export { type FirstPositionRules, type NewPartition, planFirstPositions } from './firstPosition.ts';
+export { judgePosition, judgePositions, type PositionVerdict, type ReadUpTo } from './positionVerdict.ts';
 export { explainLowerPosition, resolveInDoubt } from './resolveInDoubt.ts';
 export {
   type ClaimOutcome,

@@ -40,6 +40,12 @@ export interface OffsetStore {
   /** Sets the state of a partition we hold; LEDGER_FENCED when we do not. `running` clears the reason. */
   setState(claim: HeldClaim, state: PartitionState, reason: string | null): Promise<void>;
   /**
+   * Puts another topic id into the row of a partition we hold, only if it still is `seenTopicId` (compare-and-set). LEDGER_FENCED
+   * when the claim is not ours; LEDGER_MOVED when the topic id is another one. Repeating it after a lost answer succeeds: the row
+   * then has `topicId` already. A receiver that numbers its records itself keeps the open id of its log there.
+   */
+  swapTopicId(claim: HeldClaim, seenTopicId: string, topicId: string): Promise<void>;
+  /**
    * Commits ranges that have no output in a sink of this store (gaps, or everything where the sink is not transactional):
    * all or nothing. LEDGER_FENCED, LEDGER_MOVED, LEDGER_TAMPERED (the history does not end where the range starts),
    * COMMIT_IN_DOUBT, or INVARIANT_BROKEN for counts that do not add up (I6). Contiguous batch ranges of one claim merge in the

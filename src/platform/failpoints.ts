@@ -34,6 +34,21 @@ export const walFailpointNames = [
 ] as const;
 export type WalFailpointName = (typeof walFailpointNames)[number];
 
+/** Those of receiver mode, beside what it shares with direct mode. */
+export const receiverFailpointNames = [
+  'receiver.beforeBlockLogged',
+  'receiver.afterBlockLogged',
+  'receiver.beforeGroupCommit',
+  'receiver.afterGroupCommit',
+  'receiver.beforeAllocation',
+  'receiver.afterAllocation',
+  'receiver.beforeCleanup',
+  'receiver.afterCleanup',
+  'receiver.beforeWatermark',
+  'receiver.afterWatermark',
+] as const;
+export type ReceiverFailpointName = (typeof receiverFailpointNames)[number];
+
 interface Armed {
   readonly name: string;
   readonly action: string;
@@ -42,7 +57,7 @@ interface Armed {
 
 const armed = parse(process.env.TIDEMARK_FAILPOINT);
 
-export function failpoint(name: FailpointName | WalFailpointName): void {
+export function failpoint(name: FailpointName | WalFailpointName | ReceiverFailpointName): void {
   if (armed !== undefined) trip(armed, name);
 }
 

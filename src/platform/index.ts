@@ -6,6 +6,8 @@ export {
   failpoint,
   failpointIsArmed,
   failpointNames,
+  type ReceiverFailpointName,
+  receiverFailpointNames,
   type WalFailpointName,
   walFailpointNames,
 } from './failpoints.ts';
@@ -15,3 +17,4 @@ export { nearestName } from './nearestName.ts';
 export { requireOptionalPackage } from './optionalPackage.ts';
 export { createProgressBeacon, type Progress, type ProgressBeacon, readProgress } from './progressBeacon.ts';
 export { StallMeter } from './stallMeter.ts';
+export { Turns } from './turns.ts';

@@ -102,11 +102,12 @@ export class GroupRun {
   }
 
   #announce(task: Task, result: TaskResult, durationMs: number): void {
-    const { events } = this.#environment;
+    const { events, source } = this.#environment;
     const { slot } = task;
     if (result.leaderEpoch >= 0) slot.leaderEpoch = result.leaderEpoch;
     if (result.committed.isEmpty) return;
     slot.moveTo(result.committed.untilOffset);
+    source.committed(slot, slot.position);
     this.#records += result.counts.records;
     for (const { offset, error } of result.skipped) {
       events.emit('recordSkipped', { topic: slot.topic, partition: slot.partition, offset, error });

@@ -1,7 +1,7 @@
 export type {
+  BatchPlan,
   BatchSource,
   PlannablePartition,
-  PositionVerdict,
   ReadyPlan,
   SourcePosition,
 } from './batchSource.ts';

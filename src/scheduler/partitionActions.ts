@@ -1,6 +1,12 @@
 import { isTidemarkError, messageOf, TidemarkError } from '../errors.ts';
 import { noCounts, OffsetRange, partitionName } from '../model/index.ts';
-import { explainLowerPosition, type OffsetStore, resolveInDoubt, type StoredOffset } from '../offsets/index.ts';
+import {
+  explainLowerPosition,
+  type HeldClaim,
+  type OffsetStore,
+  resolveInDoubt,
+  type StoredOffset,
+} from '../offsets/index.ts';
 import { backoffMs, type Clock } from '../platform/index.ts';
 import type { EventHub } from '../telemetry/index.ts';
 import type { BatchSource, SourcePosition } from './batchSource.ts';
@@ -54,7 +60,7 @@ export async function settleDoubt(
     store.claim([{ topic: slot.topic, partition: slot.partition, seenClaim: slot.held.claim }]),
   );
   if (outcome === undefined || !outcome.claimed) return { kind: 'gone' };
-  slot.held = outcome.held;
+  takeOn(slot, outcome.held, environment);
   const resolution = resolveInDoubt(outcome.row, outcome.held, range);
   if (resolution === 'committed') return { kind: 'at', nextOffset: outcome.row.nextOffset, committed: true };
   if (resolution === 'redo') return { kind: 'at', nextOffset: outcome.row.nextOffset, committed: false };
@@ -73,8 +79,14 @@ export async function settleMoved(slot: Slot, environment: ActionEnvironment): P
     store.claim([{ topic: slot.topic, partition: slot.partition, seenClaim: slot.held.claim }]),
   );
   if (outcome === undefined || !outcome.claimed) return { kind: 'gone' };
-  slot.held = outcome.held;
+  takeOn(slot, outcome.held, environment);
   return answer;
+}
+
+/** The same owner under a fresh claim. */
+function takeOn(slot: Slot, held: HeldClaim, { source }: ActionEnvironment): void {
+  slot.held = held;
+  source.reclaimed(held);
 }
 
 /** Where the source is to go on. */
@@ -85,6 +97,8 @@ export function slotPosition(slot: Slot): SourcePosition {
     nextOffset: slot.position,
     topicId: slot.topicId,
     leaderEpoch: slot.leaderEpoch,
+    held: slot.held,
+    claimBefore: null,
   };
 }
 
@@ -167,6 +181,7 @@ export async function commitGap(
   const range = new OffsetRange(slot.topic, slot.partition, slot.position, untilOffset);
   for (let isDone = false; !isDone; ) isDone = await tryGap(slot, range, reason, environment);
   slot.moveTo(untilOffset);
+  environment.source.committed(slot, untilOffset);
   environment.events.emit('gapCommitted', { range, reason });
 }
 

@@ -1,10 +1,12 @@
 import type { TidemarkError } from '../errors.ts';
-import { type OffsetRange, type PartitionKey, partitionKey, type TopicPartition } from '../model/index.ts';
+import { type PartitionKey, partitionKey, type TopicPartition } from '../model/index.ts';
 import { nextTickMs } from './batchClock.ts';
+import { byPartition, joined, type QueuedBatch, type Work } from './batchWork.ts';
 import { type GroupEnvironment, GroupRun } from './groupRun.ts';
-import { asTidemarkError, commitGap, park } from './partitionActions.ts';
+import { asTidemarkError } from './partitionActions.ts';
 import type { RateController } from './rateController.ts';
 import { Signal } from './signal.ts';
+import { skipAhead } from './skipAhead.ts';
 import type { Slot } from './slot.ts';
 
 export interface SchedulerOptions {
@@ -12,12 +14,6 @@ export interface SchedulerOptions {
   readonly intervalMs: number;
   readonly maxQueuedBatches: number;
   readonly transaction: 'partition' | 'batch';
-}
-
-interface QueuedBatch {
-  readonly timeMs: number;
-  readonly plannedAtMs: number;
-  readonly ranges: readonly OffsetRange[];
 }
 
 /**
@@ -38,6 +34,7 @@ export class Scheduler {
   readonly #queue: QueuedBatch[] = [];
   readonly #running = new Set<Promise<void>>();
   #nextTickMs = 0;
+  #finishing = false;
   #stopping = false;
   #failure: unknown;
 
@@ -68,7 +65,7 @@ export class Scheduler {
 
   /** The partition is another owner's: it leaves. While a range of it is in flight, only the run of that range may say so. */
   fence(slot: Slot, error: TidemarkError): void {
-    this.#environment.source.close(slot);
+    this.#environment.source.close(slot, true);
     this.#slots.delete(slot.key);
     this.#onFenced(slot, error);
   }
@@ -99,7 +96,7 @@ export class Scheduler {
     while (!this.#stopping && this.#failure === undefined) {
       await this.#skipAhead();
       const lookAgainMs = this.#options.intervalMs > 0 ? await this.#tick() : this.#planReady();
-      if (this.#stopping || this.#failure !== undefined) break;
+      if (this.#stopping || this.#failure !== undefined || this.#isFinished()) break;
       await this.#signal.wait(lookAgainMs);
     }
     await this.#drained();
@@ -115,6 +112,12 @@ export class Scheduler {
     if (this.#failure !== undefined) throw this.#failure;
   }
 
+  /** Nothing is taken in any more: what was is brought to its end, as far as partitions can go on; `run` resolves then. */
+  finish(): void {
+    this.#finishing = true;
+    this.wake();
+  }
+
   /** No further plans; what is in flight goes on to its end. `run` resolves when it is done. */
   stop(): void {
     this.#stopping = true;
@@ -126,6 +129,27 @@ export class Scheduler {
     while (this.#running.size > 0) await Promise.all(this.#running);
   }
 
+  /** Everything that was planned has ended. */
+  get #isQuiet(): boolean {
+    return this.#running.size === 0 && this.#queue.length === 0;
+  }
+
+  /** Parked and paused partitions do not keep it from ending. */
+  #isFinished(): boolean {
+    return this.#finishing && this.#isQuiet && !this.#hasTakenIn();
+  }
+
+  #hasTakenIn(): boolean {
+    return this.#environment.source.hasTakenIn(this.#idle().map((slot) => slot.plannable()));
+  }
+
+  async #skipAhead(): Promise<void> {
+    for (const slot of this.#idle()) {
+      const fenced = await skipAhead(slot, this.#environment);
+      if (fenced !== undefined) this.fence(slot, fenced);
+    }
+  }
+
   #idle(): Slot[] {
     return this.slots().filter((slot) => slot.state === 'idle' && !slot.isLeaving);
   }
@@ -134,10 +158,13 @@ export class Scheduler {
   #planReady(): number | undefined {
     // One transaction per batch means one batch at a time: what comes meanwhile belongs to the next one.
     if (this.#options.transaction === 'batch' && this.#running.size > 0) return undefined;
-    const plan = this.#environment.source.planReady(this.#idle().map(plannable), this.#rate.current());
+    const plan = this.#environment.source.planReady(
+      this.#idle().map((slot) => slot.plannable()),
+      this.#rate.current(),
+    );
     if (plan.ranges.length > 0) {
       const nowMs = this.#environment.clock.now();
-      this.#start({ timeMs: nowMs, plannedAtMs: nowMs, ranges: plan.ranges });
+      this.#start({ timeMs: plan.batchTimeMs ?? nowMs, plannedAtMs: nowMs, ranges: plan.ranges });
     }
     return plan.lookAgainMs;
   }
@@ -147,10 +174,14 @@ export class Scheduler {
     const { clock } = this.#environment;
     const { intervalMs, maxQueuedBatches } = this.#options;
     const nowMs = clock.now();
-    if (nowMs >= this.#nextTickMs) {
+    // The clock was set back: the tick it had in view would be as much later as that.
+    if (this.#nextTickMs - nowMs > intervalMs) this.#nextTickMs = nextTickMs(nowMs, intervalMs);
+    // Only for something: a batch of nothing ends at once, and the next look would find another one due, for ever.
+    const isLastBatchDue = this.#finishing && this.#isQuiet && this.#hasTakenIn();
+    if (nowMs >= this.#nextTickMs || isLastBatchDue) {
       // A tick that comes late stands for all that passed meanwhile: they merge.
-      const tickMs = nextTickMs(nowMs, intervalMs) - intervalMs;
-      this.#nextTickMs = tickMs + intervalMs;
+      const tickMs = isLastBatchDue ? nowMs : nextTickMs(nowMs, intervalMs) - intervalMs;
+      this.#nextTickMs = nextTickMs(nowMs, intervalMs);
       if (this.#queue.length < maxQueuedBatches) await this.#planTick(tickMs);
     }
     this.#startQueued();
@@ -161,19 +192,23 @@ export class Scheduler {
     const { source, clock, degradation, signal } = this.#environment;
     const slots = this.slots().filter((slot) => (slot.state === 'idle' || slot.state === 'busy') && !slot.isLeaving);
     try {
-      const ranges = await source.planTick(slots.map(plannable), this.#rate.current());
+      const { ranges, batchTimeMs = tickMs } = await source.planTick(
+        slots.map((slot) => slot.plannable()),
+        this.#rate.current(),
+        tickMs,
+      );
       degradation.end('kafka');
       for (const range of ranges) {
         const slot = this.slot(range);
         if (slot !== undefined) slot.plannedUntil = range.untilOffset;
       }
-      this.#queue.push({ timeMs: tickMs, plannedAtMs: clock.now(), ranges });
+      this.#queue.push({ timeMs: batchTimeMs, plannedAtMs: clock.now(), ranges });
     } catch (error) {
       signal.throwIfAborted();
       const failure = asTidemarkError(error);
       if (!failure.retriable) throw failure;
       // No bounds, no plan: this tick merges into the next.
-      degradation.begin('kafka', failure);
+      degradation.begin(failure.code.startsWith('WAL_') ? 'log' : 'kafka', failure);
     }
   }
 
@@ -184,24 +219,22 @@ export class Scheduler {
   }
 
   #start(batch: QueuedBatch): void {
-    const work: { slot: Slot; range: OffsetRange }[] = [];
-    for (const range of batch.ranges) {
-      const slot = this.slot(range);
+    const work: Work[] = [];
+    for (const [key, ranges] of byPartition(batch.ranges)) {
+      const slot = this.#slots.get(key);
       // Fenced, parked, leaving, or cut short since it was planned: what is left of it is planned again.
-      const isReady = slot?.state === 'idle' && !slot.isLeaving && slot.position === range.fromOffset;
-      if (range.isEmpty || slot === undefined || !isReady) {
+      const isReady = slot?.state === 'idle' && !slot.isLeaving && slot.position === ranges[0]?.fromOffset;
+      if (slot === undefined || !isReady) {
         slot?.forgetPlans();
         continue;
       }
       slot.state = 'busy';
-      if (slot.plannedUntil < range.untilOffset) slot.plannedUntil = range.untilOffset;
-      work.push({ slot, range });
+      for (const { untilOffset } of ranges) if (slot.plannedUntil < untilOffset) slot.plannedUntil = untilOffset;
+      work.push({ slot, ranges });
     }
     if (work.length === 0 && this.#options.intervalMs === 0) return;
-    this.#environment.events.emit('batchPlanned', {
-      batchTimeMs: batch.timeMs,
-      ranges: work.map(({ range }) => range),
-    });
+    const planned = work.flatMap(({ ranges }) => ranges);
+    this.#environment.events.emit('batchPlanned', { batchTimeMs: batch.timeMs, ranges: planned });
     const running = this.#runBatch(batch, work)
       .catch((error: unknown) => {
         this.#failure ??= error;
@@ -213,66 +246,53 @@ export class Scheduler {
     this.#running.add(running);
   }
 
-  async #runBatch(batch: QueuedBatch, work: readonly { slot: Slot; range: OffsetRange }[]): Promise<void> {
+  async #runBatch(batch: QueuedBatch, work: readonly Work[]): Promise<void> {
     const { clock, events } = this.#environment;
     const startedMs = clock.now();
-    const groups = this.#options.transaction === 'batch' ? [work] : work.map((one) => [one]);
-    const counts = await Promise.all(groups.map((group) => this.#runGroup(group, batch.timeMs)));
+    const counts =
+      this.#options.transaction === 'batch'
+        ? [await this.#runTogether(work, batch.timeMs)]
+        : await Promise.all(work.map((one) => this.#runInTurn(one, batch.timeMs)));
     const endedMs = clock.now();
-    const completed = {
-      batchTimeMs: batch.timeMs,
-      records: counts.reduce((sum, count) => sum + count, 0),
-      schedulingDelayMs: startedMs - batch.plannedAtMs,
-      processingDelayMs: endedMs - startedMs,
-    };
+    const records = counts.reduce((sum, count) => sum + count, 0);
+    const delays = { schedulingDelayMs: startedMs - batch.plannedAtMs, processingDelayMs: endedMs - startedMs };
+    const completed = { batchTimeMs: batch.timeMs, records, ...delays };
     this.#rate.completed({ ...completed, timeMs: endedMs });
     events.emit('batchCompleted', completed);
   }
 
-  async #runGroup(group: readonly { slot: Slot; range: OffsetRange }[], batchTimeMs: number): Promise<number> {
-    if (group.length === 0) return 0;
+  /** One transaction for all of a batch: the ranges of a partition are one range in it. */
+  async #runTogether(work: readonly Work[], batchTimeMs: number): Promise<number> {
+    if (work.length === 0) return 0;
+    const group = work.map(({ slot, ranges }) => ({ slot, range: joined(ranges) }));
     try {
       return await new GroupRun(group, batchTimeMs, this.#environment).run();
     } finally {
-      for (const { slot } of group) {
-        slot.endRun();
-        if (slot.plannedUntil > slot.position && this.#queue.length === 0) slot.forgetPlans();
-      }
+      for (const { slot } of work) this.#endRun(slot);
       this.wake();
     }
   }
 
-  /** Passes over offsets that an operator ordered to skip, where a partition stands in front of them. */
-  async #skipAhead(): Promise<void> {
-    for (const slot of this.#idle()) {
-      const skip = slot.nextSkip(slot.position);
-      if (skip === undefined || slot.position < skip.fromOffset) continue;
-      // Never beyond what is stable: a position past the end of the log would look like a lost log.
-      const stableUntil = this.#environment.source.bounds(slot)?.lastStableOffset ?? slot.position;
-      const untilOffset = skip.untilOffset < stableUntil ? skip.untilOffset : stableUntil;
-      if (untilOffset <= slot.position) continue;
-      slot.state = 'busy';
-      try {
-        await commitGap(slot, untilOffset, skip.reason, this.#environment);
-        this.#environment.source.seek(slot, untilOffset);
-        slot.forgetPlans();
-      } catch (thrown) {
-        this.#environment.signal.throwIfAborted();
-        const error = asTidemarkError(thrown);
-        const fenced = error.code === 'LEDGER_FENCED' ? error : await park(slot, error, this.#environment);
-        if (fenced !== undefined) this.fence(slot, fenced);
-      } finally {
-        slot.endRun();
+  /** One transaction for each range of a partition, in offset order (I4); what is left of a batch after a stop is planned again. */
+  async #runInTurn({ slot, ranges }: Work, batchTimeMs: number): Promise<number> {
+    let records = 0;
+    try {
+      for (const range of ranges) {
+        // Fenced, parked or cut short by the range before; leaving or paused ones end between two ranges.
+        const goesOn = slot.state === 'busy' && !slot.isLeaving && slot.pauseReason === undefined && !this.#stopping;
+        const isHeld = this.#slots.get(slot.key) === slot;
+        if (range !== ranges[0] && !(goesOn && isHeld && slot.position === range.fromOffset)) break;
+        records += await new GroupRun([{ slot, range }], batchTimeMs, this.#environment).run();
       }
+      return records;
+    } finally {
+      this.#endRun(slot);
+      this.wake();
     }
   }
-}
 
-function plannable(slot: Slot) {
-  return {
-    topic: slot.topic,
-    partition: slot.partition,
-    position: slot.plannedUntil,
-    untilMax: slot.nextSkip(slot.plannedUntil)?.fromOffset,
-  };
+  #endRun(slot: Slot): void {
+    slot.endRun();
+    if (slot.plannedUntil > slot.position && this.#queue.length === 0) slot.forgetPlans();
+  }
 }

@@ -2,6 +2,7 @@ import type { TidemarkError } from '../errors.ts';
 import type { PartitionKey, TopicPartition } from '../model/index.ts';
 import { partitionKey } from '../model/index.ts';
 import type { HeldClaim } from '../offsets/index.ts';
+import type { PlannablePartition } from './batchSource.ts';
 
 /**
  * A partition this process holds, as the scheduler sees it.
@@ -75,6 +76,12 @@ export class Slot implements TopicPartition {
   /** Planned ranges that did not run, or not to their end, are planned again. */
   forgetPlans(): void {
     this.plannedUntil = this.position;
+  }
+
+  /** What a plan needs to know of it. */
+  plannable(): PlannablePartition {
+    const { topic, partition, plannedUntil: position } = this;
+    return { topic, partition, position, untilMax: this.nextSkip(position)?.fromOffset };
   }
 
   /** The ordered skip that covers or follows an offset, the nearest first. */

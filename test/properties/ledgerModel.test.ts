@@ -44,6 +44,16 @@ const action = fc.oneof(
     arbitrary: fc.record({ what: fc.constant('park'), process: fc.nat(processes - 1), of: fc.nat(partitions - 1) }),
   },
   {
+    weight: 2,
+    arbitrary: fc.record({
+      what: fc.constant('swap'),
+      process: fc.nat(processes - 1),
+      of: fc.nat(partitions - 1),
+      seen: fc.nat(2),
+      topicId: fc.nat(2),
+    }),
+  },
+  {
     weight: 1,
     arbitrary: fc.record({
       what: fc.constant('move'),
@@ -68,6 +78,7 @@ type Action =
       laterMs: number;
     }
   | { what: 'release' | 'park'; process: number; of: number }
+  | { what: 'swap'; process: number; of: number; seen: number; topicId: number }
   | { what: 'move'; of: number; by: number }
   | { what: 'reset'; of: number; to: number }
   | { what: 'remove'; of: number }
@@ -146,6 +157,8 @@ class World {
         return this.#release(action);
       case 'park':
         return this.#park(action);
+      case 'swap':
+        return this.#swap(action);
       case 'move':
         return this.#move(action);
       case 'reset':
@@ -160,7 +173,7 @@ class World {
   /** Every row, as the model has it. */
   async compare(): Promise<void> {
     const rows = await this.#store(0).read();
-    expect(rows.map(({ ageMs: _, topicId: __, leaderEpoch: ___, topic: ____, reason: _____, ...row }) => row)).toEqual(
+    expect(rows.map(({ ageMs: _, leaderEpoch: __, topic: ___, reason: ____, ...row }) => row)).toEqual(
       this.#model.rows(),
     );
   }
@@ -250,6 +263,15 @@ class World {
     expect(fault).toBe(this.#model.park(of, held));
   }
 
+  /** Three ids, so that what was seen is often what is there. */
+  async #swap({ process, of, seen, topicId }: Extract<Action, { what: 'swap' }>): Promise<void> {
+    const held = this.#beliefs[process]?.get(of);
+    if (held === undefined) return;
+    const ids = [`id ${seen}`, `id ${topicId}`] as const;
+    const fault = await this.#faultOf(this.#store(process).swapTopicId(held, ...ids));
+    expect(fault).toBe(this.#model.swap(of, held, ...ids));
+  }
+
   async #move({ of, by }: Extract<Action, { what: 'move' }>): Promise<void> {
     const row = this.#model.row(of);
     if (row === undefined || row.nextOffset + BigInt(by) < 0n) return;
@@ -285,10 +307,10 @@ class World {
       topic: 'orders',
       partition,
       nextOffset: BigInt(at),
-      topicId: 'id',
+      topicId: 'id 0',
     }));
     await this.#store(process).initialise(positions);
-    for (const { partition, nextOffset } of positions) this.#model.insert(partition, nextOffset);
+    for (const { partition, nextOffset, topicId } of positions) this.#model.insert(partition, nextOffset, topicId);
   }
 
   async #byHand(text: string, partition: number): Promise<void> {

@@ -11,6 +11,7 @@ interface ModelRow {
   claim: string | null;
   owner: string | null;
   ownerEpoch: bigint;
+  topicId: string;
   incarnation: bigint;
   state: PartitionState;
 }
@@ -46,7 +47,7 @@ export class LedgerModel {
     }));
   }
 
-  insert(partition: number, nextOffset: bigint): void {
+  insert(partition: number, nextOffset: bigint, topicId: string): void {
     if (this.#rows.has(partition)) return;
     const past = this.#ranges(partition);
     const most = (of: (range: ModelRange) => bigint) =>
@@ -59,6 +60,7 @@ export class LedgerModel {
       claim: null,
       owner: null,
       ownerEpoch,
+      topicId,
       incarnation,
       state: 'running',
     });
@@ -88,6 +90,14 @@ export class LedgerModel {
   park(partition: number, held: HeldClaim): LedgerFault | undefined {
     if (this.#rows.get(partition)?.claim !== held.claim) return 'LEDGER_FENCED';
     this.#change(partition, () => ({ state: 'parked' }));
+    return undefined;
+  }
+
+  swap(partition: number, held: HeldClaim, seen: string, topicId: string): LedgerFault | undefined {
+    const row = this.#rows.get(partition);
+    if (row?.claim !== held.claim) return 'LEDGER_FENCED';
+    if (row.topicId !== seen && row.topicId !== topicId) return 'LEDGER_MOVED';
+    this.#change(partition, () => ({ topicId }));
     return undefined;
   }
 

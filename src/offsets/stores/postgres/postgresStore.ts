@@ -135,6 +135,13 @@ export class PostgresStore implements OffsetStore {
     if (row?.claim !== held.claim) throw fenced(held, row?.owner);
   }
 
+  async swapTopicId(held: HeldClaim, seenTopicId: string, topicId: string): Promise<void> {
+    const swap = statements.swapTopicId(this.#ledger, held, seenTopicId, topicId);
+    const [row] = await this.#requests.write<rows.OffsetRow>('Swapping a topic id', swap);
+    if (row?.claim !== held.claim) throw fenced(held, row?.owner);
+    if (row.topic_id !== topicId) throw otherTopicId(held, seenTopicId, row.topic_id);
+  }
+
   async commitRanges(commits: readonly RangeCommit[]): Promise<void> {
     if (commits.length > 0) await this.#requests.once('Committing ranges', this.commitSql(commits));
   }
@@ -163,6 +170,14 @@ function outcome(row: StoredOffset | undefined, token: string): ClaimOutcome {
   if (row === undefined || row.claim !== token) return { claimed: false, row };
   const { topic, partition, ownerEpoch } = row;
   return { claimed: true, held: { topic, partition, claim: token, ownerEpoch }, row };
+}
+
+function otherTopicId(held: HeldClaim, seenTopicId: string, found: string): TidemarkError {
+  return new TidemarkError(
+    'LEDGER_MOVED',
+    `The ledger row of ${partitionName(held)} has the topic id ${found}, not ${seenTopicId}`,
+    { topic: held.topic, partition: held.partition, hint: 'Nothing was changed. Read the row and decide again.' },
+  );
 }
 
 function fenced(held: HeldClaim, owner: string | null | undefined): TidemarkError {

@@ -91,6 +91,10 @@ export function releaseOffsets(ledger: Ledger, claims: readonly HeldClaim[]): re
   ];
 }
 
+function rowAt(pipeline: string, { topic, partition }: TopicPartition): string {
+  return `pipeline = ${pipeline} AND topic = ${quoteLiteral(topic)} AND partition = ${partition}`;
+}
+
 /** Changes the row of a claim that is still ours, then reads the row. */
 export function changeState(
   { s, pipeline }: Ledger,
@@ -98,11 +102,29 @@ export function changeState(
   state: PartitionState,
   reason: string | null,
 ): readonly string[] {
-  const row = `pipeline = ${pipeline} AND topic = ${quoteLiteral(held.topic)} AND partition = ${held.partition}`;
+  const row = rowAt(pipeline, held);
   const why = state === 'running' || reason === null ? 'NULL' : quoteLiteral(storable(reason));
   return [
     `UPDATE ${s}.offsets SET state = ${quoteLiteral(state)}, reason = ${why}, updated_at = clock_timestamp()
       WHERE ${row} AND claim = ${quoteLiteral(held.claim)}`,
+    `SELECT ${offsetColumns} FROM ${s}.offsets o WHERE ${row}`,
+  ];
+}
+
+/**
+ * Changes the topic id that was seen, under a claim that is still ours, then reads the row: its claim and its topic id tell what
+ * became of it, after a repetition as well.
+ */
+export function swapTopicId(
+  { s, pipeline }: Ledger,
+  held: HeldClaim,
+  seenTopicId: string,
+  topicId: string,
+): readonly string[] {
+  const row = rowAt(pipeline, held);
+  return [
+    `UPDATE ${s}.offsets SET topic_id = ${quoteLiteral(topicId)}, updated_at = clock_timestamp()
+      WHERE ${row} AND claim = ${quoteLiteral(held.claim)} AND topic_id = ${quoteLiteral(seenTopicId)}`,
     `SELECT ${offsetColumns} FROM ${s}.offsets o WHERE ${row}`,
   ];
 }

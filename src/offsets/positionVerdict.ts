@@ -1,6 +1,22 @@
 import { TidemarkError } from '../errors.ts';
-import { type PartitionBounds, partitionName } from '../model/index.ts';
-import type { PositionVerdict, SourcePosition } from '../scheduler/index.ts';
+import type { KafkaDriver } from '../kafka/index.ts';
+import { type PartitionBounds, partitionKey, partitionName, type TopicPartition } from '../model/index.ts';
+
+/** What a source says of a position before it is used (I7). */
+export type PositionVerdict =
+  | { readonly kind: 'good' }
+  /** `[nextOffset, untilOffset)` is gone and policy accepts that. */
+  | { readonly kind: 'gap'; readonly untilOffset: bigint; readonly reason: string }
+  /** The partition must stop. */
+  | { readonly kind: 'stop'; readonly error: TidemarkError };
+
+/** A place in a partition of Kafka that was read up to. */
+export interface ReadUpTo extends TopicPartition {
+  readonly nextOffset: bigint;
+  readonly topicId: string;
+  /** Of the last batch read below `nextOffset`; -1 = unknown. */
+  readonly leaderEpoch: number;
+}
 
 /** What the broker says of a partition, for judging a position. */
 export interface PositionFacts {
@@ -17,7 +33,7 @@ export interface PositionFacts {
  * lost records.
  */
 export function judgePosition(
-  position: SourcePosition,
+  position: ReadUpTo,
   facts: PositionFacts,
   onDataLoss: 'stop' | 'skip-forward',
 ): PositionVerdict {
@@ -73,4 +89,33 @@ export function judgePosition(
 
 function stop(...error: ConstructorParameters<typeof TidemarkError>): PositionVerdict {
   return { kind: 'stop', error: new TidemarkError(...error) };
+}
+
+/** Asks the brokers about positions and judges each, in order. */
+export async function judgePositions(
+  driver: KafkaDriver,
+  positions: readonly ReadUpTo[],
+  onDataLoss: 'stop' | 'skip-forward',
+): Promise<readonly PositionVerdict[]> {
+  if (positions.length === 0) return [];
+  const topics = [...new Set(positions.map((position) => position.topic))];
+  const [described, bounds, ends] = await Promise.all([
+    driver.describeTopics(topics),
+    driver.bounds(positions),
+    epochEnds(driver, positions),
+  ]);
+  const topicIds = new Map(described.map((topic) => [topic.topic, topic.topicId]));
+  return positions.map((position, index) => {
+    const partitionBounds = bounds[index];
+    if (partitionBounds === undefined) throw new TidemarkError('INVARIANT_BROKEN', 'Bounds of a partition are missing');
+    const topicId = topicIds.get(position.topic) ?? '';
+    const facts = { topicId, bounds: partitionBounds, epochEnd: ends.get(partitionKey(position)) };
+    return judgePosition(position, facts, onDataLoss);
+  });
+}
+
+async function epochEnds(driver: KafkaDriver, positions: readonly ReadUpTo[]) {
+  const known = positions.filter((position) => position.leaderEpoch >= 0);
+  const ends = known.length === 0 ? [] : await driver.endOffsetsForLeaderEpochs(known);
+  return new Map(known.map((position, index) => [partitionKey(position), ends[index]]));
 }

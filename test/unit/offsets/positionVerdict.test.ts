@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { judgePosition } from '../../../src/direct/positionVerdict.ts';
+import { judgePosition } from '../../../src/offsets/positionVerdict.ts';
 
 const position = { topic: 'orders', partition: 3, nextOffset: 500n, topicId: 'id-1', leaderEpoch: 7 };
 const facts = {
