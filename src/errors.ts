@@ -38,7 +38,7 @@ export const errorCodes = {
   STORE_SCHEMA_UNSUPPORTED: 'the ledger schema was written by another version of tidemark',
   STORE_REQUEST_FAILED: 'the offset store answered with an error',
   LEDGER_FENCED: 'the partition carries the claim of another owner',
-  LEDGER_MOVED: 'the stored offset is not the one this commit starts from',
+  LEDGER_MOVED: 'the stored offset, or topic id, is not the one the request starts from',
   LEDGER_TAMPERED: 'the stored offset changed under our own claim and the history does not explain it',
   LEDGER_AHEAD: 'the stored offset lies beyond the end of the log',
   COMMIT_IN_DOUBT: 'the connection died after the commit was sent: whether it happened is unknown',
@@ -77,9 +77,15 @@ export const errorCodes = {
   WAL_ENTRY_GONE: 'the write-ahead log does not hold the entry, or holds it no more',
   WAL_CLOSED: 'the write-ahead log was closed',
 
+  // receivers
+  RECEIVER_FAILED: 'a receiver failed, or something that only a receiver knows went wrong in it',
+  RECEIVER_STOPPED: 'this start of the receiver is over: nothing was stored',
+  RECEIVER_LOG_FOREIGN: 'the write-ahead log is a copy, or was put back: the ledger belongs to another opening of it',
+  RATE_LIMITER_UNREACHABLE: 'the Redis that keeps the shared rate does not answer',
+
   // life cycle
   STOP_DEADLINE_MISSED: 'the pipeline did not stop within its deadline',
-  HTTP_LISTEN_FAILED: 'the address for health and metrics cannot be listened on',
+  HTTP_LISTEN_FAILED: 'the address for health and metrics, or that of an HTTP receiver, cannot be listened on',
   PIPELINE_STATE: 'the call is not possible in the present state of the pipeline',
   INVARIANT_BROKEN: 'tidemark found itself in a state that must not exist: a bug',
 } as const;

@@ -22,6 +22,13 @@ export {
   type StartOptions,
   type Transform,
 } from './pipeline/index.ts';
+export type {
+  ReceivedRecord,
+  Receiver,
+  ReceiverContext,
+  ReceiverDefinition,
+  ReceiverStatus,
+} from './receiver/index.ts';
 export type { BatchTransform, RecordTransform, TransformContext, TransformResult } from './scheduler/index.ts';
 export type { Row, Sink, SinkContext, SinkDefinition, SinkTransaction } from './sinks/index.ts';
 export type { PipelineEventSource, PipelineEvents, PipelineState } from './telemetry/index.ts';

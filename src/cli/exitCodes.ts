@@ -100,6 +100,11 @@ const exitOfCode: Readonly<Record<ErrorCode, ExitName>> = {
   WAL_SEGMENT_MISSING: 'dataLoss',
   WAL_SEGMENT_FOREIGN: 'dataLoss',
 
+  RECEIVER_FAILED: 'failed',
+  RECEIVER_LOG_FOREIGN: 'dataLoss',
+  RECEIVER_STOPPED: 'failed',
+  RATE_LIMITER_UNREACHABLE: 'failed',
+
   STOP_DEADLINE_MISSED: 'failed',
   HTTP_LISTEN_FAILED: 'failed',
   PIPELINE_STATE: 'failed',

@@ -1,5 +1,11 @@
 import type { KafkaDriver } from '../kafka/index.ts';
-import { comparePartitions, type PartitionBounds, partitionKey, type TopicPartition } from '../model/index.ts';
+import {
+  comparePartitions,
+  isReceiverTopic,
+  type PartitionBounds,
+  partitionKey,
+  type TopicPartition,
+} from '../model/index.ts';
 import { lagOf, type StoredOffset } from '../offsets/index.ts';
 import type { PipelineSpec } from '../pipeline/index.ts';
 
@@ -17,7 +23,7 @@ export interface PartitionLag extends TopicPartition {
   readonly reason: string | undefined;
 }
 
-/** The ledger's word, unless the log contradicts it: then every reader would stop. */
+/** The ledger's word, unless the brokers contradict it: then every reader would stop. */
 export type LagState =
   | StoredOffset['state']
   | 'not started'
@@ -28,16 +34,17 @@ export type LagState =
 
 /**
  * Compares the rows of the ledger with what the brokers hold. Partitions the options select but the ledger does not know are
- * listed too. `topics` narrows both.
+ * listed too. `topics` narrows both. Without a driver, where receivers alone bring the records, the rows have no bounds.
  */
 export async function partitionLags(
   source: PipelineSpec['source'],
   stored: readonly StoredOffset[],
-  driver: KafkaDriver,
+  driver: KafkaDriver | undefined,
   topics: readonly string[],
 ): Promise<readonly PartitionLag[]> {
   const isWanted = ({ topic }: { readonly topic: string }) => topics.length === 0 || topics.includes(topic);
   const rows = new Map(stored.filter(isWanted).map((row) => [partitionKey(row), row]));
+  if (driver === undefined) return [...rows.values()].map(withoutBounds).sort(comparePartitions);
   const present = new Set(await driver.listTopics());
   const named = new Set([...namedTopics(source, present), ...[...rows.values()].map(({ topic }) => topic)]);
   // A topic that is gone but in the ledger is listed; one that is nowhere is a mistake, which describeTopics names.
@@ -69,6 +76,10 @@ function isSelected(source: PipelineSpec['source'], { topic, partition }: TopicP
   return new RegExp(`^(?:${source.topicPattern ?? ''})$`).test(topic);
 }
 
+function withoutBounds(row: StoredOffset): PartitionLag {
+  return { ...lagOfPartition(row, row, undefined, undefined), state: row.state };
+}
+
 function lagOfPartition(
   { topic, partition }: TopicPartition,
   row: StoredOffset | undefined,
@@ -95,6 +106,8 @@ function stateOf(
   topicId: string | undefined,
 ): LagState {
   if (row === undefined) return 'not started';
+  // What a receiver numbers itself has its bounds in a write-ahead log, which may be on another machine.
+  if (isReceiverTopic(row.topic)) return row.state;
   if (bounds === undefined) return 'topic missing';
   if (topicId !== row.topicId) return 'topic re-created';
   if (row.nextOffset < bounds.logStartOffset) return 'records lost';

@@ -20,7 +20,8 @@ export function editorSchema(): Schema {
 const subschemas = (value: unknown) => Object.entries((value ?? {}) as Record<string, Schema>);
 
 function forFile(schema: Schema, keys: readonly string[]): Schema {
-  const { $schema: _, properties, additionalProperties, items, anyOf, secret, default: preset, ...rest } = schema;
+  const { $schema: _, properties, additionalProperties, items, anyOf, secret, default: preset, ...others } = schema;
+  const { mode: _mode, counterpart: _counterpart, ...rest } = others;
   const result: Record<string, unknown> = { ...rest };
   if (rest.maximum === Number.MAX_SAFE_INTEGER) delete result.maximum;
   if (secret === true) result.writeOnly = true;

@@ -1,5 +1,5 @@
 import { Document, isMap, isPair, isScalar, isSeq, type Node } from 'yaml';
-import { isSecret, optionPath } from '../pipeline/index.ts';
+import { isSecret, optionAt, optionPath } from '../pipeline/index.ts';
 import type { Origin } from './materialise.ts';
 import type { PipelineFile } from './pipelineFile.ts';
 import { redactor } from './redact.ts';
@@ -27,11 +27,15 @@ export interface Explanation {
 export function explainPipeline(read: PipelineFile): Explanation {
   const redact = redactor(read.secrets);
   const origins: Record<string, OptionOrigin> = {};
+  // Defaults of the other mode are in no effect.
+  const isOfMode = (keys: readonly PropertyKey[]) =>
+    (optionAt(keys)?.mode ?? read.spec.source.mode) === read.spec.source.mode;
   const show = (value: unknown, keys: readonly PropertyKey[]): unknown => {
     if (isPlainMap(value)) {
-      const entries = Object.entries(value).filter(([, item]) => item !== undefined);
+      const entries = Object.entries(value).filter(([key, item]) => item !== undefined && isOfMode([...keys, key]));
       return Object.fromEntries(entries.map(([key, item]) => [key, show(item, [...keys, key])]));
     }
+    if (isListOfMaps(value)) return value.map((item, index) => show(item, [...keys, index]));
     origins[optionPath(keys)] = originOf(read.originOf(keys));
     if (Array.isArray(value)) return value.map((item) => showLeaf(item, keys, redact));
     return showLeaf(value, keys, redact);
@@ -50,6 +54,10 @@ export function explanationText({ file, options, origins }: Explanation): string
       }
       return;
     }
+    if (isSeq(node) && node.items.some(isMap)) {
+      for (const [index, item] of node.items.entries()) comment(item as Node, [...keys, index]);
+      return;
+    }
     const origin = origins[optionPath(keys)];
     if (node === null || origin === undefined) return;
     if (isSeq(node)) node.flow = true;
@@ -61,6 +69,10 @@ export function explanationText({ file, options, origins }: Explanation): string
 
 function isPlainMap(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function isListOfMaps(value: unknown): value is readonly Record<string, unknown>[] {
+  return Array.isArray(value) && value.some(isPlainMap);
 }
 
 function showLeaf(value: unknown, keys: readonly PropertyKey[], redact: (text: string) => string): unknown {

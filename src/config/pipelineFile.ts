@@ -1,3 +1,4 @@
+import { dirname, resolve } from 'node:path';
 import { isTidemarkError, TidemarkError } from '../errors.ts';
 import {
   type OptionProblem,
@@ -19,7 +20,7 @@ export interface PipelineFile {
   readonly file: string;
   /** What stands in the file, variables put in, defaults left out. */
   readonly written: Readonly<Record<string, unknown>>;
-  /** With every default; the transform is still a path. */
+  /** With every default; the transform is still a path, and paths are as they stand in the file. */
   readonly spec: PipelineSpec;
   /** Where an option was written; undefined for defaults. */
   originOf(keys: readonly PropertyKey[]): Origin | undefined;
@@ -27,7 +28,7 @@ export interface PipelineFile {
   readonly secrets: readonly string[];
 }
 
-/** A configuration file with its transform loaded: what `definePipeline` takes. */
+/** A configuration file with its transform loaded and its paths resolved: what `definePipeline` takes. */
 export interface LoadedPipeline extends PipelineFile {
   readonly options: PipelineOptions;
 }
@@ -57,7 +58,9 @@ export async function readPipelineFile(file: string, environment: Environment): 
 /** The same, and loads the transform: TRANSFORM_UNLOADABLE. */
 export async function loadPipelineFile(file: string, environment: Environment): Promise<LoadedPipeline> {
   const read = await readPipelineFile(file, environment);
-  const { transform: path, ...rest } = read.written;
+  const { transform: path, ...written } = read.written;
+  const { wal } = read.spec;
+  const rest = wal === undefined ? written : { ...written, wal: { ...wal, dir: resolve(dirname(file), wal.dir) } };
   if (typeof path !== 'string') return { ...read, options: rest as unknown as PipelineOptions };
   try {
     const transform = await loadTransform(file, path);

@@ -4,6 +4,7 @@ import { isTidemarkError, messageOf } from '../errors.ts';
 import { partitionName } from '../model/index.ts';
 import type { Pipeline } from '../pipeline/index.ts';
 import type { PipelineEvents } from '../telemetry/index.ts';
+import { LineBudget, SlowSyncs } from './lineLimits.ts';
 
 export type LogLevel = LevelWithSilent;
 
@@ -35,8 +36,10 @@ export function errorFields(error: unknown): Record<string, unknown> {
 
 type Describe<K extends keyof PipelineEvents> = (event: PipelineEvents[K]) => Record<string, unknown>;
 
+type Level = 'debug' | 'info' | 'warn' | 'error';
+
 interface LogLine<K extends keyof PipelineEvents> {
-  readonly level: 'debug' | 'info' | 'warn' | 'error';
+  readonly level: Level | ((event: PipelineEvents[K]) => Level);
   readonly sentence: string;
   readonly fields: Describe<K>;
 }
@@ -128,6 +131,41 @@ const lines: { readonly [K in keyof PipelineEvents]: LogLine<K> } = {
       delayMs,
     }),
   },
+  blockLogged: {
+    level: 'debug',
+    sentence: 'Block is durable',
+    fields: ({ fromOffset, untilOffset, ...event }) => ({
+      ...event,
+      fromOffset: String(fromOffset),
+      untilOffset: String(untilOffset),
+    }),
+  },
+  blocksDiscarded: {
+    level: 'warn',
+    sentence: 'Durable blocks are of no use any more',
+    fields: (event) => ({ ...event }),
+  },
+  logSynced: { level: 'debug', sentence: 'Log synced', fields: (event) => ({ ...event }) },
+  receiverChanged: {
+    level: ({ error }) => (error === undefined ? 'info' : 'warn'),
+    sentence: 'Receiver changed its state',
+    fields: ({ error, address, ...event }) => ({
+      ...(error === undefined ? {} : errorFields(error)),
+      ...event,
+      ...(address === undefined ? {} : { address }),
+    }),
+  },
+  intakeClosed: {
+    level: ({ waiting }) => (waiting.length === 0 ? 'info' : 'warn'),
+    sentence: 'Log of the receivers closed',
+    fields: ({ dir, waiting }) => ({
+      dir,
+      blocks: waiting.reduce((sum, { blocks }) => sum + blocks, 0),
+      records: waiting.reduce((sum, { records }) => sum + records, 0),
+      waiting: waiting.map((one) => ({ partition: partitionName(one), blocks: one.blocks, records: one.records })),
+      ...(waiting.length === 0 ? {} : { hint: 'The next start with this directory commits them.' }),
+    }),
+  },
   recordSkipped: {
     level: 'warn',
     sentence: 'Record skipped',
@@ -152,43 +190,33 @@ const lines: { readonly [K in keyof PipelineEvents]: LogLine<K> } = {
   },
 };
 
-/** Skipped records can be as many as records: more lines than this in ten seconds only tell how many there were. */
-const skippedLinesMax = 10;
-const skippedWindowMs = 10_000;
-
 /** Writes a line for every event of the pipeline. Returns what ends it. */
 export function logEvents(pipeline: Pipeline, logger: Logger): () => void {
   const bound = logger.child({ pipeline: pipeline.name });
+  const write = <K extends keyof PipelineEvents>(name: K, event: PipelineEvents[K]) => {
+    const { level, sentence, fields } = lines[name];
+    const at = typeof level === 'string' ? level : level(event);
+    if (bound.isLevelEnabled(at)) bound[at](fields(event), sentence);
+  };
+  const skipped = new LineBudget((records) => bound.warn({ records }, 'More records skipped'));
+  const troubles = new LineBudget((errors) => bound.warn({ errors }, 'More errors of receivers'));
+  const slow = new SlowSyncs((fields) => bound.warn(fields, 'Log is slow to sync'));
+  const special: { readonly [K in keyof PipelineEvents]?: (event: PipelineEvents[K]) => void } = {
+    recordSkipped: (event) => skipped.spend(() => write('recordSkipped', event)),
+    receiverChanged: (event) => {
+      if (event.error === undefined) write('receiverChanged', event);
+      else troubles.spend(() => write('receiverChanged', event));
+    },
+    logSynced: (event) => {
+      write('logSynced', event);
+      slow.look(event);
+    },
+  };
   const subscribe = <K extends keyof PipelineEvents>(name: K) =>
-    pipeline.events.on(name, (event) => {
-      const { level, sentence, fields } = lines[name];
-      if (bound.isLevelEnabled(level)) bound[level](fields(event), sentence);
-    });
-  const names = (Object.keys(lines) as (keyof PipelineEvents)[]).filter((name) => name !== 'recordSkipped');
-  const ends = [...names.map((name) => subscribe(name)), logSkipped(pipeline, bound)];
+    pipeline.events.on(name, special[name] ?? ((event) => write(name, event)));
+  const ends = (Object.keys(lines) as (keyof PipelineEvents)[]).map((name) => subscribe(name));
   return () => {
+    for (const budget of [skipped, troubles]) budget.flush();
     for (const end of ends) end();
-  };
-}
-
-function logSkipped(pipeline: Pipeline, logger: Logger): () => void {
-  const { level, sentence, fields } = lines.recordSkipped;
-  let windowStart = Number.NEGATIVE_INFINITY;
-  let seen = 0;
-  const flush = () => {
-    if (seen > skippedLinesMax) logger[level]({ records: seen - skippedLinesMax }, 'More records skipped');
-    seen = 0;
-  };
-  const end = pipeline.events.on('recordSkipped', (event) => {
-    if (performance.now() - windowStart >= skippedWindowMs) {
-      flush();
-      windowStart = performance.now();
-    }
-    seen += 1;
-    if (seen <= skippedLinesMax) logger[level](fields(event), sentence);
-  });
-  return () => {
-    flush();
-    end();
   };
 }

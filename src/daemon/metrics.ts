@@ -1,11 +1,12 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import type { PipelineStatus } from '../pipeline/index.ts';
 import { type MetricDefinition, metrics } from './metricNames.ts';
 import { readinessOf, type Watched } from './readiness.ts';
 
 type Labels = Readonly<Record<string, string | number>>;
 
-/** Seconds: from a commit at once to one that waits for locks and retries. */
-const secondsBuckets = [0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
+/** Seconds: from an fsync or a commit at once to one that waits for locks and retries. */
+const secondsBuckets = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
 
 /** The metrics of one daemon, in a registry of their own: counters from events, gauges from `status()` when asked. */
 export class DaemonMetrics {
@@ -63,6 +64,15 @@ export class DaemonMetrics {
         this.#observe(metrics.processingSeconds, { pipeline }, processingDelayMs);
         this.#observe(metrics.schedulingSeconds, { pipeline }, schedulingDelayMs);
       }),
+      events.on('blockLogged', ({ records, bytes, ...event }) => {
+        this.#add(metrics.blocksLogged, of(event), 1);
+        this.#add(metrics.recordsLogged, of(event), records);
+        this.#add(metrics.bytesLogged, of(event), bytes);
+      }),
+      events.on('blocksDiscarded', ({ blocks, cause, ...event }) =>
+        this.#add(metrics.blocksDiscarded, { ...of(event), cause }, blocks),
+      ),
+      events.on('logSynced', ({ ms }) => this.#observe(metrics.logSyncSeconds, { pipeline }, ms)),
       events.on('rateChanged', ({ recordsPerSecond }) => this.#set(metrics.rateLimit, { pipeline }, recordsPerSecond)),
     ];
   }
@@ -75,12 +85,18 @@ export class DaemonMetrics {
       metrics.partitions,
       metrics.degraded,
       metrics.ready,
+      metrics.receiveRateLimit,
+      metrics.waitingBlocks,
+      metrics.waitingBytes,
+      metrics.receivers,
     ]) {
       this.#gauges.get(name)?.reset();
     }
+    this.#counters.get(metrics.receiverRestarts.name)?.reset();
     const readiness = readinessOf(this.#watched);
     for (const [index, { pipeline }] of this.#watched.entries()) {
-      const { partitions, degraded } = pipeline.status();
+      const status = pipeline.status();
+      const { partitions, degraded } = status;
       for (const { topic, partition, nextOffset, lag } of partitions) {
         const labels = { pipeline: pipeline.name, topic, partition };
         this.#set(metrics.committedOffset, labels, Number(nextOffset));
@@ -91,12 +107,25 @@ export class DaemonMetrics {
         this.#set(metrics.partitions, { pipeline: pipeline.name, state }, count);
       }
       for (const { what } of degraded) this.#set(metrics.degraded, { pipeline: pipeline.name, what }, 1);
+      this.#showIntake(status);
       this.#set(metrics.ready, { pipeline: pipeline.name }, readiness.pipelines[index]?.ready === true ? 1 : 0);
     }
     this.#set(metrics.residentMemory, {}, process.memoryUsage.rss());
     const { user, system } = process.cpuUsage();
     this.#counters.get(metrics.cpuSeconds.name)?.reset();
     this.#add(metrics.cpuSeconds, {}, (user + system) / 1_000_000);
+  }
+
+  #showIntake({ pipeline, receivers, waiting, receiveRateMax }: PipelineStatus): void {
+    if (waiting !== undefined) {
+      this.#set(metrics.waitingBlocks, { pipeline }, waiting.blocks);
+      this.#set(metrics.waitingBytes, { pipeline }, waiting.bytes);
+    }
+    if (receiveRateMax !== undefined) this.#set(metrics.receiveRateLimit, { pipeline }, receiveRateMax);
+    for (const { name: receiver, state, restarts } of receivers) {
+      this.#set(metrics.receivers, { pipeline, receiver, state }, 1);
+      this.#add(metrics.receiverRestarts, { pipeline, receiver }, restarts);
+    }
   }
 
   #add({ name }: { readonly name: string }, labels: Labels, by: number): void {

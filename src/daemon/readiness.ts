@@ -23,10 +23,21 @@ export interface PipelineReadiness {
   /** Partitions that wait for a person. */
   readonly parked: readonly StuckPartition[];
   readonly paused: readonly StuckPartition[];
+  /** Receivers that wait to be started again. Others of the pipeline go on; when there are none, it is degraded. */
+  readonly restarting: readonly RestartingReceiver[];
   /** What is being retried. */
   readonly degraded: readonly { readonly what: string; readonly code: string; readonly reason: string }[];
   /** Why it ended. */
   readonly error?: Readonly<Record<string, unknown>>;
+}
+
+export interface RestartingReceiver {
+  readonly receiver: string;
+  /** Starts after the first one, so far. */
+  readonly restarts: number;
+  /** Of the last error; absent where it asked to be started again without one. */
+  readonly code?: string;
+  readonly reason?: string;
 }
 
 export interface StuckPartition {
@@ -60,6 +71,7 @@ function pipelineReadiness({ pipeline, ended }: Watched): PipelineReadiness {
     partitions: counts,
     parked: stuck('parked').map(stuckPartition),
     paused: stuck('paused').map(stuckPartition),
+    restarting: status.receivers.filter(({ state }) => state === 'restarting').map(restartingReceiver),
     degraded: status.degraded.map(({ what, error }) => ({ what, code: error.code, reason: error.message })),
     ...(ended?.error === undefined ? {} : { error: ended.error.toJSON() }),
   };
@@ -69,6 +81,11 @@ function stateOf(status: PipelineStatus, ended: Watched['ended']): string {
   if (ended !== undefined) return ended.error === undefined ? 'done' : 'failed';
   if (status.state === 'created') return 'starting';
   return status.state === 'running' ? status.ready : status.state;
+}
+
+function restartingReceiver({ name, restarts, lastError }: PipelineStatus['receivers'][number]): RestartingReceiver {
+  const why = lastError === undefined ? {} : { code: lastError.code, reason: lastError.message };
+  return { receiver: name, restarts, ...why };
 }
 
 function stuckPartition(partition: PipelineStatus['partitions'][number]): StuckPartition {

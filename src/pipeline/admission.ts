@@ -1,19 +1,13 @@
 import { isTidemarkError } from '../errors.ts';
-import type { HeldClaim, OffsetStore, StoredOffset } from '../offsets/index.ts';
-import {
-  type ActionEnvironment,
-  asTidemarkError,
-  commitGap,
-  type PositionVerdict,
-  park,
-  Slot,
-  tampered,
-} from '../scheduler/index.ts';
+import type { HeldClaim, OffsetStore, PositionVerdict, StoredOffset } from '../offsets/index.ts';
+import { type ActionEnvironment, asTidemarkError, commitGap, park, Slot, tampered } from '../scheduler/index.ts';
 
 /** A partition whose row carries a fresh claim of ours. */
 export interface Claimed {
   readonly held: HeldClaim;
   readonly row: StoredOffset;
+  /** The claim that ours took the place of; null = it was nobody's. */
+  readonly claimBefore: string | null;
 }
 
 /** Whether a partition can go on from where its row stands: the ledger's own consistency first, then the log's (I7). */
@@ -25,7 +19,7 @@ export async function judge(
   const rows = claimed.map(({ row }) => row);
   const [newest, verdicts] = await Promise.all([
     Promise.all(rows.map((row) => store.newestRange(row))),
-    actions.source.verify(rows),
+    actions.source.verify(claimed.map(({ held, row, claimBefore }) => ({ ...row, held, claimBefore }))),
   ]);
   return rows.map((row, index) => {
     const historyEnd = newest[index]?.untilOffset;
@@ -38,7 +32,7 @@ export async function judge(
 
 /** Opens the source of a partition, after the gap or the parking that its verdict asks for. undefined = it was fenced meanwhile. */
 export async function admit(
-  { held, row }: Claimed,
+  { held, row, claimBefore }: Claimed,
   verdict: PositionVerdict,
   actions: ActionEnvironment,
 ): Promise<Slot | undefined> {
@@ -47,7 +41,7 @@ export async function admit(
     if (verdict.kind === 'stop') throw verdict.error;
     if (verdict.kind === 'gap') await commitGap(slot, verdict.untilOffset, verdict.reason, actions);
     const { topic, partition, topicId, leaderEpoch, position: nextOffset } = slot;
-    actions.source.open({ topic, partition, topicId, leaderEpoch, nextOffset });
+    actions.source.open({ topic, partition, topicId, leaderEpoch, nextOffset, held, claimBefore });
     return slot;
   } catch (error) {
     actions.signal.throwIfAborted();

@@ -29,8 +29,12 @@ export class AllAssignment implements Assignment {
     this.#takeOver = options.takeOver;
   }
 
-  async claimable(unheld: readonly StoredOffset[], owners: readonly OwnerStatus[]): Promise<readonly StoredOffset[]> {
-    const rows = unheld.filter((row) => this.#mayClaim(row, owners));
+  async claimable(
+    unheld: readonly StoredOffset[],
+    owners: () => Promise<readonly OwnerStatus[]>,
+  ): Promise<readonly StoredOffset[]> {
+    const living = unheld.length === 0 ? [] : await owners();
+    const rows = unheld.filter((row) => this.#mayClaim(row, living));
     this.#takeOver = false;
     return rows;
   }

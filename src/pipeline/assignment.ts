@@ -9,10 +9,13 @@ export interface Assignment {
   /** Ends; what is ours is given up before. Never rejects. */
   leave(): Promise<void>;
   /**
-   * Of rows that this process does not hold, those it may claim now. Rejects when another owner is reason to end the run.
-   * Being wrong here costs a fencing, never a record.
+   * Of rows that this process does not hold, those it may claim now; `owners` reads who lives. Rejects when another owner is
+   * reason to end the run. Being wrong here costs a fencing, never a record.
    */
-  claimable(unheld: readonly StoredOffset[], owners: readonly OwnerStatus[]): Promise<readonly StoredOffset[]>;
+  claimable(
+    unheld: readonly StoredOffset[],
+    owners: () => Promise<readonly OwnerStatus[]>,
+  ): Promise<readonly StoredOffset[]>;
   /** Whether the partition is this process's by now: asked once more when a claim has been answered. */
   includes(partition: TopicPartition): boolean;
   /** The partition was taken from us under the claim we held. */

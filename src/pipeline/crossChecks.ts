@@ -1,5 +1,7 @@
 import { parseColumnSource } from '../sinks/index.ts';
 import { type OptionProblem, optionPath, shown } from './optionProblem.ts';
+import { receiverChecks } from './receiverChecks.ts';
+import { topicSelectors } from './spec/sourceSpec.ts';
 
 /**
  * What no option alone shows: combinations that cannot work. Read from what the user wrote, types unchecked, so that these
@@ -18,6 +20,7 @@ export function crossChecks(raw: unknown): readonly OptionProblem[] {
     ...tlsChecks(kafka),
     ...rateChecks(mapOf(raw.batch)),
     ...columnChecks(mapOf(raw.sink), raw.transform !== undefined),
+    ...receiverChecks(raw),
   ];
 }
 
@@ -32,16 +35,14 @@ const textsOf = (value: unknown): readonly string[] =>
   Array.isArray(value) ? value.filter((item) => typeof item === 'string') : [];
 const given = (map: Loose, names: readonly string[]) => names.filter((name) => map[name] !== undefined);
 
-const selectors = ['topics', 'topicPattern', 'partitions'];
-
 function selectionChecks(source: Loose): readonly OptionProblem[] {
-  const present = given(source, selectors);
+  const present = given(source, topicSelectors);
   const problems: OptionProblem[] = [];
-  if (present.length === 0 && Object.keys(source).length > 0) {
+  if (present.length === 0 && source.receivers === undefined && Object.keys(source).length > 0) {
     problems.push({
       keys: ['source'],
       message: 'nothing says what is read',
-      hint: `give one of ${selectors.join(', ')}`,
+      hint: `give one of ${topicSelectors.join(', ')}${source.mode === 'receiver' ? ', or receivers' : ''}`,
     });
   }
   if (present.length > 1) {
@@ -110,7 +111,7 @@ function startOffsetChecks(source: Loose): readonly OptionProblem[] {
 
 /** What `source` selects, as far as the options tell; undefined when they do not say it rightly. */
 function selectionOf(source: Loose) {
-  const [name, ...others] = given(source, selectors);
+  const [name, ...others] = given(source, topicSelectors);
   if (name === undefined || others.length > 0) return undefined;
   if (name === 'topics' && Array.isArray(source.topics)) {
     const topics = textsOf(source.topics);

@@ -1,17 +1,18 @@
 import { TidemarkError } from '../errors.ts';
-import { type ProgressBeacon, systemClock, withDeadline } from '../platform/index.ts';
+import { systemClock, withDeadline } from '../platform/index.ts';
 import { EventHub, type PipelineState } from '../telemetry/index.ts';
 import type { PipelineSpec } from './optionsSpec.ts';
-import type { Pipeline, PipelineOptions, PipelineResult, PipelineStatus, StartOptions } from './publicTypes.ts';
+import type {
+  Pipeline,
+  PipelineHost,
+  PipelineOptions,
+  PipelineResult,
+  PipelineStatus,
+  StartOptions,
+} from './publicTypes.ts';
 import { Runtime } from './runtime.ts';
-import { partitionStatuses, readiness } from './status.ts';
+import { noneReceives, partitionStatuses, readiness } from './status.ts';
 import { parseOptions } from './validateOptions.ts';
-
-/** What the host of a pipeline may bring. */
-export interface PipelineHost {
-  /** Told which record user code works on, for a watchdog of a blocked event loop. */
-  readonly beacon?: ProgressBeacon;
-}
 
 /**
  * Defines a pipeline from options; nothing connects yet. Throws CONFIG_INVALID with every problem of the options at once.
@@ -71,7 +72,7 @@ class DefinedPipeline implements Pipeline {
       });
     }
     this.#enter('starting');
-    const runtime = new Runtime(this.#spec, options, systemClock, this.events, this.#host.beacon);
+    const runtime = new Runtime(this.#spec, options, this.events, this.#host);
     this.#runtime = runtime;
     const opened = runtime.open();
     this.#closed = this.#live(runtime, opened);
@@ -114,12 +115,17 @@ class DefinedPipeline implements Pipeline {
     if (this.#lastStatus !== undefined) return this.#lastStatus;
     const partitions = partitionStatuses(this.#runtime);
     const degraded = this.#runtime?.degradation.list() ?? [];
+    const intake = this.#runtime?.intake;
+    const receivers = intake?.receivers ?? [];
     return {
       pipeline: this.name,
       state: this.#state,
-      ready: readiness(this.#state, partitions, degraded.length > 0),
+      ready: readiness(this.#state, partitions, degraded.length > 0 || noneReceives(receivers)),
       partitions,
       degraded,
+      receivers,
+      waiting: intake?.waiting,
+      receiveRateMax: intake?.receiveRateMax,
       instanceId: this.#runtime?.identity.instanceId ?? '',
     };
   }

@@ -1,6 +1,6 @@
-import type { KafkaDriver } from '../kafka/index.ts';
 import { partitionKey } from '../model/index.ts';
 import type { Scheduler, Slot } from '../scheduler/index.ts';
+import type { Intake } from './intake.ts';
 import type { Ownership } from './ownership.ts';
 import type { SelectedPartition } from './selection.ts';
 
@@ -12,8 +12,8 @@ export class EndTargets {
     this.#targets = targets;
   }
 
-  static async of(selected: readonly SelectedPartition[], driver: KafkaDriver): Promise<EndTargets> {
-    const bounds = await driver.bounds(selected);
+  static async of(selected: readonly SelectedPartition[], intake: Intake): Promise<EndTargets> {
+    const bounds = await intake.bounds(selected);
     return new EndTargets(
       new Map(selected.map((partition, index) => [partitionKey(partition), bounds[index]?.lastStableOffset ?? 0n])),
     );

@@ -1,6 +1,8 @@
-import type { KafkaDriver } from '../kafka/index.ts';
-import { type PartitionKey, partitionKey } from '../model/index.ts';
+import { TidemarkError } from '../errors.ts';
+import type { CommittedOffset, KafkaDriver } from '../kafka/index.ts';
+import { type PartitionKey, partitionKey, partitionName } from '../model/index.ts';
 import { type OffsetStore, planFirstPositions } from '../offsets/index.ts';
+import { groupMetadata } from './groupMetadata.ts';
 import type { PipelineSpec } from './optionsSpec.ts';
 import type { SelectedPartition } from './selection.ts';
 
@@ -33,7 +35,10 @@ async function groupOffsets(
 ): Promise<ReadonlyMap<PartitionKey, bigint>> {
   if (!source.startFromGroup) return new Map();
   const topics = [...new Set(partitions.map(({ topic }) => topic))];
-  const committed = await driver.committedOffsets(source.groupId ?? pipeline, topics);
+  const groupId = source.groupId ?? pipeline;
+  const committed = await driver.committedOffsets(groupId, topics);
+  const own = committed.find(({ metadata }) => metadata === groupMetadata(pipeline));
+  if (own !== undefined) throw ownOffset(groupId, own);
   return new Map(committed.map((one) => [partitionKey(one), one.offset]));
 }
 
@@ -44,4 +49,19 @@ function explicitOffsets(given: PipelineSpec['source']['startOffsets']): Readonl
     ),
   );
   return new Map(entries);
+}
+
+/** What this pipeline told the group is what it took off the broker: to begin there would pass over what was not committed. */
+function ownOffset(groupId: string, { topic, partition, offset }: CommittedOffset): TidemarkError {
+  return new TidemarkError(
+    'CONFIG_INVALID',
+    `source.startFromGroup: offset ${offset} of ${partitionName({ topic, partition })} in group ${groupId} is this pipeline's own: it says what was received, not what is in the sink`,
+    {
+      path: 'source.startFromGroup',
+      topic,
+      partition,
+      offset,
+      hint: 'Leave out startFromGroup to begin by source.reset, or give source.startOffsets.',
+    },
+  );
 }

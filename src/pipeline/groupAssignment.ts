@@ -1,5 +1,11 @@
 import type { TidemarkError } from '../errors.ts';
-import type { GroupMembership, KafkaDriver, MembershipListener, MembershipLoss } from '../kafka/index.ts';
+import type {
+  CommittedOffset,
+  GroupMembership,
+  KafkaDriver,
+  MembershipListener,
+  MembershipLoss,
+} from '../kafka/index.ts';
 import { type PartitionKey, partitionKey, type TopicPartition } from '../model/index.ts';
 import type { StoredOffset } from '../offsets/index.ts';
 import { backoffMs, type Clock } from '../platform/index.ts';
@@ -68,6 +74,11 @@ export class GroupAssignment implements Assignment, MembershipListener {
 
   join(): Promise<void> {
     return this.#membership.join();
+  }
+
+  /** As a member; see `GroupMembership.commitOffsets`. */
+  commitOffsets(offsets: readonly CommittedOffset[]): Promise<void> {
+    return this.#membership.commitOffsets(offsets);
   }
 
   leave(): Promise<void> {

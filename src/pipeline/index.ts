@@ -1,4 +1,4 @@
-export { definePipeline, type PipelineHost } from './definePipeline.ts';
+export { definePipeline } from './definePipeline.ts';
 export { isSecret, kindsText } from './issueProblems.ts';
 export { type OptionProblem, optionPath, problemText } from './optionProblem.ts';
 export { type PipelineSpec, type PipelineSpecInput, pipelineSpec } from './optionsSpec.ts';
@@ -13,6 +13,7 @@ export {
 export type {
   PartitionStatus,
   Pipeline,
+  PipelineHost,
   PipelineOptions,
   PipelineResult,
   PipelineStatus,

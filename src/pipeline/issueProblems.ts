@@ -9,7 +9,7 @@ type Issue = z.core.$ZodIssue;
 export function problemsOf(issues: readonly Issue[], raw: unknown, base: readonly PropertyKey[] = []): OptionProblem[] {
   return issues.flatMap((issue) => {
     const keys = [...base, ...issue.path];
-    if (issue.code === 'unrecognized_keys') return issue.keys.map((key) => unknownOption([...keys, key]));
+    if (issue.code === 'unrecognized_keys') return issue.keys.map((key) => unknownOption([...keys, key], raw));
     if (issue.code === 'invalid_union' && isDefaultMessage(issue)) return unionProblems(issue.errors, keys, raw);
     return [problemOf(issue, keys, raw)];
   });
@@ -18,7 +18,7 @@ export function problemsOf(issues: readonly Issue[], raw: unknown, base: readonl
 function problemOf(issue: Issue, keys: readonly PropertyKey[], raw: unknown): OptionProblem {
   const value = valueAt(raw, keys);
   const node = optionAt(keys);
-  if (value === undefined && keys.length > 0) return missing(keys, node);
+  if (value === undefined && keys.length > 0) return missingOption(keys);
   const found = isSecret(keys) ? 'the value given (not shown)' : shown(value);
   switch (issue.code) {
     case 'invalid_type':
@@ -78,9 +78,11 @@ function isDefaultMessage({ message }: Issue): boolean {
   return message === 'Invalid input';
 }
 
-function unknownOption(keys: readonly PropertyKey[]): OptionProblem {
+function unknownOption(keys: readonly PropertyKey[], raw: unknown): OptionProblem {
   const name = String(keys.at(-1));
-  const siblings = optionAt(keys.slice(0, -1))?.properties ?? new Map();
+  const around = keys.slice(0, -1);
+  const siblings: OptionNode['properties'] = optionAt(around)?.properties ?? new Map();
+  if (siblings.has(name)) return ofAnotherVariant(keys, ['type', 'mechanism'], raw);
   const near = nearestName(name, siblings.keys());
   if (near !== undefined) return { keys, message: 'unknown option', hint: `did you mean ${near}?` };
   const elsewhere = homesOf(name);
@@ -92,17 +94,30 @@ function unknownOption(keys: readonly PropertyKey[]): OptionProblem {
   };
 }
 
+/** The option is there, but not with the `type` or `mechanism` that is given beside it. */
+function ofAnotherVariant(keys: readonly PropertyKey[], choosers: readonly string[], raw: unknown): OptionProblem {
+  const around = keys.slice(0, -1);
+  const chosen = choosers.flatMap((chooser) => {
+    const value = valueAt(raw, [...around, chooser]);
+    return value === undefined ? [] : [`${chooser}: ${String(value)}`];
+  });
+  return { keys, message: `unknown option with ${chosen.join(' and ')}`, hint: 'remove it' };
+}
+
 /** Where an option of this very name is declared. */
 function homesOf(name: string): readonly string[] {
   const homes: string[] = [];
   for (const { keys } of walkOptions()) {
     if (keys.at(-1) !== name || keys.includes('*')) continue;
-    homes.push(keys.length === 1 ? 'the top level' : optionPath(keys.slice(0, -1)));
+    const around = keys.slice(0, -1).filter((key) => key !== '[]');
+    homes.push(around.length === 0 ? 'the top level' : optionPath(around));
   }
   return homes;
 }
 
-function missing(keys: readonly PropertyKey[], node: OptionNode | undefined): OptionProblem {
+/** An option that must be given and is not. */
+export function missingOption(keys: readonly PropertyKey[]): OptionProblem {
+  const node = optionAt(keys);
   const example = node?.example === undefined ? '' : `, for example ${JSON.stringify(node.example)}`;
   const allowed =
     node === undefined ? undefined : node.values.length > 0 ? node.values.join(', ') : kindsText(node.kinds);
@@ -145,8 +160,9 @@ function unknownValue(
 
 function boundsText(issue: Extract<Issue, { code: 'too_small' | 'too_big' }>, node: OptionNode | undefined): string {
   if (issue.code === 'too_small' && issue.inclusive === false) return `more than ${issue.minimum}`;
-  const lower = node?.minimum ?? (issue.code === 'too_small' ? Number(issue.minimum) : undefined);
-  const upper = node?.maximum ?? (issue.code === 'too_big' ? Number(issue.maximum) : undefined);
+  // Variants may have bounds of their own: the one that was broken counts.
+  const lower = issue.code === 'too_small' ? Number(issue.minimum) : node?.minimum;
+  const upper = issue.code === 'too_big' ? Number(issue.maximum) : node?.maximum;
   const from = lower === undefined ? '' : `from ${lower} `;
   return upper === undefined || upper === Number.MAX_SAFE_INTEGER ? `${from}on` : `${from}to ${upper}`;
 }

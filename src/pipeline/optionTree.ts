@@ -13,6 +13,10 @@ export interface OptionNode {
   readonly default: unknown;
   readonly example: unknown;
   readonly secret: boolean;
+  /** The `source.mode` it is for; undefined = any. */
+  readonly mode: string | undefined;
+  /** What the other mode has in its place. */
+  readonly counterpart: string | undefined;
   readonly required: boolean;
   /** Options of a map with fixed names; those of all its variants. */
   readonly properties: ReadonlyMap<string, OptionNode>;
@@ -36,6 +40,8 @@ interface Schema {
   readonly default?: unknown;
   readonly examples?: readonly unknown[];
   readonly secret?: boolean;
+  readonly mode?: string;
+  readonly counterpart?: string;
   readonly properties?: Readonly<Record<string, Schema>>;
   readonly required?: readonly string[];
   readonly additionalProperties?: Schema | boolean;
@@ -97,6 +103,8 @@ function nodeOf(schema: Schema, required: boolean): OptionNode {
     default: schema.default,
     example: schema.examples?.[0],
     secret: schema.secret === true || variants.some(({ secret }) => secret),
+    mode: schema.mode,
+    counterpart: schema.counterpart,
     required,
     properties,
     entries: typeof entries === 'object' ? nodeOf(entries, false) : firstOf(variants, 'entries'),

@@ -7,6 +7,7 @@ import { kafkaSpec } from './spec/kafkaSpec.ts';
 import { postgresSinkSpec } from './spec/postgresSinkSpec.ts';
 import { durationMs, positive } from './spec/scalars.ts';
 import { sourceSpec } from './spec/sourceSpec.ts';
+import { walSpec } from './spec/walSpec.ts';
 
 const onError = z
   .strictObject({
@@ -29,8 +30,9 @@ function isTransform(value: unknown): boolean {
 
 /**
  * Every option of a pipeline, declared once in this file and in spec/: type, default, meaning. Validation, the JSON schema,
- * `config explain`, the reference in docs/config.md and redaction (`secret`) all derive from it. Options that only code can
- * give (a driver or a sink that brings itself) are the custom variants of a union.
+ * `config explain`, the reference in docs/config.md and redaction (`secret`) all derive from it, and so does what belongs to
+ * one `source.mode` alone (`mode`). Options that only code can give (a driver or a sink that brings itself) are the custom
+ * variants of a union.
  */
 export const pipelineSpec = z.strictObject({
   pipeline: z
@@ -46,8 +48,10 @@ export const pipelineSpec = z.strictObject({
       kafkaSpec,
       z.custom<DriverDefinition>((value) => typeof value === 'object' && value !== null && 'createDriver' in value),
     ])
-    .meta({ description: 'The Kafka cluster.' }),
+    .optional()
+    .meta({ description: 'The Kafka cluster; needed unless receivers alone bring the records.' }),
   source: sourceSpec,
+  wal: walSpec,
   batch: batchSpec,
   transform: z
     .custom<unknown>(isTransform, 'a function, or an object with a function named batch; in a file a path')

@@ -1,28 +1,20 @@
 import { TidemarkError } from '../errors.ts';
-import type { KafkaDriver } from '../kafka/index.ts';
 import { partitionKey, partitionName, type TopicPartition } from '../model/index.ts';
 import type { HeldClaim, OffsetStore, StoredOffset } from '../offsets/index.ts';
 import { failpoint } from '../platform/index.ts';
 import type { ActionEnvironment, Scheduler, Slot } from '../scheduler/index.ts';
 import { admit, type Claimed, judge } from './admission.ts';
 import type { Assignment } from './assignment.ts';
-import { insertFirstPositions } from './firstPositions.ts';
-import type { PipelineSpec } from './optionsSpec.ts';
-import { byKey, type SelectedPartition, selectPartitions } from './selection.ts';
-
-export interface OwnershipOptions {
-  readonly source: PipelineSpec['source'];
-  readonly pipeline: string;
-  readonly instanceId: string;
-}
+import type { Intake } from './intake.ts';
+import { byKey, type SelectedPartition } from './selection.ts';
 
 /**
  * Which partitions this process holds. A sweep looks at the ledger, claims what the assignment lets it claim (design §3.3),
  * checks where each partition would go on (I7), and hands it to the scheduler.
  */
 export class Ownership {
-  readonly #options: OwnershipOptions;
-  readonly #driver: KafkaDriver;
+  readonly #instanceId: string;
+  readonly #intake: Intake;
   readonly #store: OffsetStore;
   readonly #scheduler: Scheduler;
   readonly #assignment: Assignment;
@@ -34,14 +26,14 @@ export class Ownership {
   #sweeping: Promise<void> = Promise.resolve();
 
   constructor(
-    options: OwnershipOptions,
-    driver: KafkaDriver,
+    instanceId: string,
+    intake: Intake,
     scheduler: Scheduler,
     assignment: Assignment,
     actions: ActionEnvironment,
   ) {
-    this.#options = options;
-    this.#driver = driver;
+    this.#instanceId = instanceId;
+    this.#intake = intake;
     this.#store = actions.store;
     this.#scheduler = scheduler;
     this.#assignment = assignment;
@@ -61,7 +53,7 @@ export class Ownership {
   /** Instance id of the owner as of the last sweep, where that is another process. */
   ownerElsewhere(of: TopicPartition): string | undefined {
     const owner = this.row(of)?.owner ?? undefined;
-    return owner === this.#options.instanceId ? undefined : owner;
+    return owner === this.#instanceId ? undefined : owner;
   }
 
   /** Whether there is anything a sweep could claim. */
@@ -73,8 +65,8 @@ export class Ownership {
 
   /** Looks for new topics and partitions, inserting their rows. */
   async refresh(): Promise<void> {
-    this.#selected = await selectPartitions(this.#options.source, this.#driver);
-    await insertFirstPositions(this.#selected, this.#options, this.#driver, this.#store);
+    this.#selected = await this.#intake.select();
+    await this.#intake.insertFirstPositions(this.#selected, this.#store);
   }
 
   /** Gives up what is another's by now, claims whatever is unheld and may be claimed. Sweeps run one after another. */
@@ -126,7 +118,7 @@ export class Ownership {
     const selected = byKey(this.#selected);
     const topics = [...new Set(this.#selected.map(({ topic }) => topic))];
     const holding = this.#scheduler.slots().map((slot) => ({ slot, held: slot.held }));
-    const [rows, owners] = await Promise.all([this.#store.read(topics), this.#store.owners()]);
+    const rows = await this.#store.read(topics);
     this.#rows = new Map(rows.map((row) => [partitionKey(row), row]));
     for (const { slot, held } of holding) {
       const row = this.row(slot);
@@ -135,20 +127,24 @@ export class Ownership {
       if (isTaken && slot.held === held && slot.state !== 'busy') this.#scheduler.fence(slot, taken(slot, row));
     }
     const unheld = rows.filter((row) => selected.has(partitionKey(row)) && this.#scheduler.slot(row) === undefined);
-    const claimable = await this.#assignment.claimable(unheld, owners);
+    const claimable = await this.#assignment.claimable(unheld, () => this.#store.owners());
     if (claimable.length === 0) return;
     failpoint('store.beforeClaim');
     const outcomes = await this.#store.claim(
       claimable.map(({ topic, partition, claim }) => ({ topic, partition, seenClaim: claim })),
     );
     failpoint('store.afterClaim');
-    await this.#takeIn(outcomes.filter((outcome) => outcome.claimed));
+    const claimed = outcomes.flatMap((outcome, index) =>
+      outcome.claimed ? [{ ...outcome, claimBefore: claimable[index]?.claim ?? null }] : [],
+    );
+    await this.#takeIn(claimed);
   }
 
   async #takeIn(claimed: readonly Claimed[]): Promise<void> {
     this.#judging = claimed.map(({ held }) => held);
     const verdicts = await judge(claimed, this.#store, this.#actions);
-    for (const [index, { held, row }] of claimed.entries()) {
+    for (const [index, one] of claimed.entries()) {
+      const { held, row } = one;
       this.#actions.events.emit('partitionClaimed', {
         topic: row.topic,
         partition: row.partition,
@@ -156,7 +152,7 @@ export class Ownership {
         ownerEpoch: held.ownerEpoch,
         previousOwner: this.ownerElsewhere(row),
       });
-      const slot = await admit({ held, row }, verdicts[index] ?? { kind: 'good' }, this.#actions);
+      const slot = await admit(one, verdicts[index] ?? { kind: 'good' }, this.#actions);
       if (slot === undefined) continue;
       // The group took the partition back while it was being claimed: nobody begins to work on it here any more.
       if (this.#assignment.includes(slot)) this.#scheduler.add(slot);

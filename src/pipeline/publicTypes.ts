@@ -1,6 +1,8 @@
 import type { TidemarkError } from '../errors.ts';
 import type { PartitionBounds, TopicPartition } from '../model/index.ts';
 import type { PartitionState } from '../offsets/index.ts';
+import type { Clock, DurableFiles, ProgressBeacon } from '../platform/index.ts';
+import type { ReceiverStatus } from '../receiver/index.ts';
 import type { BatchTransform, RecordTransform } from '../scheduler/index.ts';
 import type { PipelineEventSource, PipelineState } from '../telemetry/index.ts';
 import type { PipelineSpecInput } from './optionsSpec.ts';
@@ -9,6 +11,16 @@ export type Transform = RecordTransform | { readonly batch: BatchTransform };
 
 /** The configuration file's shape with functions in place of paths. */
 export type PipelineOptions = Omit<PipelineSpecInput, 'transform'> & { readonly transform?: Transform | undefined };
+
+/** What the host of a pipeline may bring. */
+export interface PipelineHost {
+  /** Told which record user code works on, for a watchdog of a blocked event loop. */
+  readonly beacon?: ProgressBeacon;
+  /** Default: the system's. */
+  readonly clock?: Clock;
+  /** Where the write-ahead log of receiver mode is. Default: the file system. */
+  readonly files?: DurableFiles;
+}
 
 /** How one run of a pipeline differs from running until stopped. */
 export interface StartOptions {
@@ -40,11 +52,17 @@ export interface PartitionStatus extends TopicPartition {
 export interface PipelineStatus {
   readonly pipeline: string;
   readonly state: PipelineState;
-  /** `ready`: works, or is done; `standby`: every partition belongs to other live processes; `parked`: at least one partition waits for a person; `degraded`: something is being retried. */
+  /** `ready`: works, or is done; `standby`: every partition belongs to other live processes; `parked`: at least one partition waits for a person; `degraded`: something is being retried, or every receiver waits to be started again. */
   readonly ready: 'starting' | 'ready' | 'standby' | 'parked' | 'degraded' | 'stopped';
   readonly partitions: readonly PartitionStatus[];
   /** What is being retried now. */
   readonly degraded: readonly { readonly what: string; readonly error: TidemarkError }[];
+  /** Receivers that number their records themselves. */
+  readonly receivers: readonly ReceiverStatus[];
+  /** What is durable in the log and not committed; undefined in direct mode, and before the log is open. */
+  readonly waiting: { readonly blocks: number; readonly bytes: number } | undefined;
+  /** Records per second this process may take in at present, by maxRate and back-pressure; 0 = unlimited; undefined like `waiting`. */
+  readonly receiveRateMax: number | undefined;
   /** The record user code works on, with since when (monotonic ms); for watchdogs. */
   readonly instanceId: string;
 }

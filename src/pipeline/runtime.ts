@@ -1,30 +1,31 @@
 import { setMaxListeners } from 'node:events';
-import type { DirectSource } from '../direct/index.ts';
 import { TidemarkError } from '../errors.ts';
-import { createDriver, type KafkaDriver } from '../kafka/index.ts';
+import type { KafkaDriver } from '../kafka/index.ts';
 import type { TopicPartition } from '../model/index.ts';
+import type { OffsetStore } from '../offsets/index.ts';
 import {
   type Clock,
   identifyProcess,
   type ProcessIdentity,
-  type ProgressBeacon,
+  systemClock,
   unlessAborted,
   withDeadline,
 } from '../platform/index.ts';
 import { type ActionEnvironment, asTidemarkError, Degradation, type Scheduler } from '../scheduler/index.ts';
-import type { Sink } from '../sinks/index.ts';
 import type { EventHub } from '../telemetry/index.ts';
 import type { Assignment } from './assignment.ts';
 import { applyControls } from './controls.ts';
 import { EndTargets, isDone } from './endTargets.ts';
+import type { GroupAssignment } from './groupAssignment.ts';
 import { keepHouse } from './housekeeping.ts';
+import type { Intake } from './intake.ts';
 import type { PipelineSpec } from './optionsSpec.ts';
 import { worstCause } from './outcome.ts';
 import { Ownership } from './ownership.ts';
-import type { StartOptions } from './publicTypes.ts';
+import type { PipelineHost, StartOptions } from './publicTypes.ts';
 import { Releases } from './releases.ts';
-import { selectPartitions } from './selection.ts';
-import { checkDelivery, createAssignment, createDirectSource, createScheduler, createSink } from './wiring.ts';
+import { openServices, type Services } from './services.ts';
+import { createAssignment, createScheduler, openIntake } from './wiring.ts';
 
 /** Longest wait for services that may be silent, when somebody waits for us to be gone. */
 const forcedWaitMs = 1000;
@@ -40,17 +41,18 @@ export class Runtime {
   readonly #start: StartOptions;
   readonly #clock: Clock;
   readonly #events: EventHub;
-  readonly #beacon: ProgressBeacon | undefined;
+  readonly #host: PipelineHost;
   readonly #releases = new Releases();
   /** Aborted when what is in flight must be rolled back. */
   readonly #force = new AbortController();
   /** Aborted when housekeeping ends. */
   readonly #quiet = new AbortController();
-  #sink: Sink | undefined;
+  #store: OffsetStore | undefined;
   #scheduler: Scheduler | undefined;
   #ownership: Ownership | undefined;
   #assignment: Assignment | undefined;
-  #source: DirectSource | undefined;
+  #group: GroupAssignment | undefined;
+  #intake: Intake | undefined;
   #targets: EndTargets | undefined;
   #failure: unknown;
   #stopping = false;
@@ -58,18 +60,12 @@ export class Runtime {
   #isClosing = false;
   #opening: Promise<void> = Promise.resolve();
 
-  constructor(
-    spec: PipelineSpec,
-    start: StartOptions,
-    clock: Clock,
-    events: EventHub,
-    beacon: ProgressBeacon | undefined,
-  ) {
+  constructor(spec: PipelineSpec, start: StartOptions, events: EventHub, host: PipelineHost) {
     this.#spec = spec;
     this.#start = start;
-    this.#clock = clock;
+    this.#clock = host.clock ?? systemClock;
     this.#events = events;
-    this.#beacon = beacon;
+    this.#host = host;
     this.degradation = new Degradation(events);
     // Every range in flight and every retry listens; Node would call more than ten a leak, on standard error.
     setMaxListeners(0, this.#force.signal, this.#quiet.signal);
@@ -83,8 +79,8 @@ export class Runtime {
     return this.#ownership;
   }
 
-  get source(): DirectSource | undefined {
-    return this.#source;
+  get intake(): Intake | undefined {
+    return this.#intake;
   }
 
   /** Connects, checks, claims. Rejects with the first thing that makes running impossible. */
@@ -94,25 +90,8 @@ export class Runtime {
   }
 
   async #open(): Promise<void> {
-    const sink = await createSink(this.#spec.sink, {
-      pipeline: this.#spec.pipeline,
-      instanceId: this.identity.instanceId,
-      clock: this.#clock,
-    });
-    checkDelivery(this.#spec.delivery, sink);
-    this.#sink = sink;
-    this.#releases.push(() => sink.store.close());
-    await sink.store.open();
-    this.#goOn();
-    this.#releases.push(() => sink.close());
-    await sink.open({ hasTransform: this.#spec.transform !== undefined });
-    this.#goOn();
-    const driver = await createDriver(this.#spec.kafka);
-    this.#releases.push(() => driver.close());
-    await driver.connect();
-    this.#goOn();
-    await sink.store.registerOwner(this.identity);
-    await this.#assemble(sink, driver);
+    const services = await openServices(this.#spec, this.identity, this.#clock, this.#releases, this.#force.signal);
+    await this.#assemble(services);
     this.#goOn();
     this.#isOpen = true;
   }
@@ -134,10 +113,25 @@ export class Runtime {
     if (cause !== undefined && !this.#stopping) throw cause;
   }
 
-  /** Lets what is in flight end; `work` then resolves. */
+  /** Lets what is in flight end, or was taken in; `work` then resolves. */
   stop(): void {
     this.#stopping = true;
-    this.#scheduler?.stop();
+    this.#finish();
+  }
+
+  /** What receivers have acknowledged is committed first; planned ranges of direct mode cost nothing to leave. */
+  #finish(): void {
+    if (this.#spec.source.mode === 'direct') this.#scheduler?.stop();
+    else void this.#finishIntake();
+  }
+
+  async #finishIntake(): Promise<void> {
+    try {
+      await this.#intake?.source.endIntake();
+      this.#scheduler?.finish();
+    } catch (error) {
+      this.#fail(error);
+    }
   }
 
   /** Rolls back what is in flight. */
@@ -186,47 +180,53 @@ export class Runtime {
     this.#force.signal.throwIfAborted();
   }
 
-  async #assemble(sink: Sink, driver: KafkaDriver): Promise<void> {
-    const selected = await selectPartitions(this.#spec.source, driver);
+  async #assemble(services: Services): Promise<void> {
+    const { store } = services.sink;
+    this.#store = store;
+    const surroundings = { clock: this.#clock, events: this.#events, degradation: this.degradation };
     let wake = () => {};
-    const direct = createDirectSource(this.#spec, driver, selected.length, this.#clock, () => wake());
-    this.#source = direct;
-    this.#releases.push(() => direct.closeAll());
-    const actions: ActionEnvironment = {
-      store: sink.store,
-      source: direct,
-      clock: this.#clock,
-      events: this.#events,
-      degradation: this.degradation,
-      signal: this.#force.signal,
-    };
-    const scheduler = createScheduler(this.#spec, sink, actions, this.#beacon, (slot, error) =>
+    const intake = await openIntake(this.#spec, services, {
+      ...surroundings,
+      onReady: () => wake(),
+      onFailed: (error) => this.#fail(error),
+      groupAssignment: () => this.#group,
+      files: this.#host.files,
+    });
+    this.#intake = intake;
+    this.#releases.push(() => intake.close());
+    const actions: ActionEnvironment = { ...surroundings, store, source: intake.source, signal: this.#force.signal };
+    const scheduler = createScheduler(this.#spec, services.sink, actions, this.#host.beacon, (slot, error) =>
       this.#fenced(slot, error),
     );
     wake = scheduler.wake;
     this.#scheduler = scheduler;
-    await this.#takePartitions(sink, driver, scheduler, actions);
+    await this.#takePartitions(intake, services.driver, scheduler, actions);
   }
 
-  async #takePartitions(sink: Sink, driver: KafkaDriver, scheduler: Scheduler, actions: ActionEnvironment) {
-    const { pipeline, source } = this.#spec;
-    const { instanceId } = this.identity;
-    const assignment = createAssignment(this.#spec, this.#start, this.identity, driver, this.#clock, this.#events, {
+  async #takePartitions(
+    intake: Intake,
+    driver: KafkaDriver | undefined,
+    scheduler: Scheduler,
+    actions: ActionEnvironment,
+  ) {
+    const { clock, events } = actions;
+    const { assignment, group } = createAssignment(this.#spec, this.#start, this.identity, driver, clock, events, {
       onAssigned: (partitions) => this.#stopping || void this.#ownership?.takeUp(partitions),
       onRevoked: (partitions) => this.#giveUp(partitions),
       onLost: (partitions, error) => this.#ownership?.lose(partitions, error),
       onFailed: (error) => this.#fail(error),
     });
-    const ownership = new Ownership({ source, pipeline, instanceId }, driver, scheduler, assignment, actions);
+    const ownership = new Ownership(this.identity.instanceId, intake, scheduler, assignment, actions);
     this.#assignment = assignment;
+    this.#group = group;
     this.#ownership = ownership;
     await ownership.refresh();
-    if (this.#start.until === 'end') this.#targets = await EndTargets.of(ownership.selected, driver);
+    if (this.#start.until === 'end') this.#targets = await EndTargets.of(ownership.selected, intake);
     this.#releases.push(() => assignment.leave());
     await assignment.join();
     this.#goOn();
     await ownership.sweep();
-    await applyControls(sink.store, scheduler, this.#events);
+    await applyControls(actions.store, scheduler, events);
   }
 
   /** What could not be released costs the new owner nothing: the group's word is enough for it to claim. */
@@ -244,10 +244,10 @@ export class Runtime {
   }
 
   async #keepHouse(): Promise<void> {
-    const store = this.#sink?.store;
+    const store = this.#store;
     const ownership = this.#ownership;
     const scheduler = this.#scheduler;
-    const source = this.#source;
+    const source = this.#intake?.source;
     const assignment = this.#assignment;
     if (!store || !ownership || !scheduler || !source || !assignment) return;
     const stopWatching = this.#events.on('rangeCommitted', ({ range }) => {
@@ -281,10 +281,7 @@ export class Runtime {
   }
 
   #endIfDone(): void {
-    const ownership = this.#ownership;
-    const scheduler = this.#scheduler;
-    if (ownership !== undefined && scheduler !== undefined && isDone(ownership, scheduler, this.#targets))
-      scheduler.stop();
+    if (this.#ownership && this.#scheduler && isDone(this.#ownership, this.#scheduler, this.#targets)) this.#finish();
   }
 
   #parked() {

@@ -1,4 +1,5 @@
 import { lagOf } from '../offsets/index.ts';
+import type { ReceiverStatus } from '../receiver/index.ts';
 import type { PipelineState } from '../telemetry/index.ts';
 import type { PartitionStatus, PipelineStatus } from './publicTypes.ts';
 import type { Runtime } from './runtime.ts';
@@ -31,7 +32,7 @@ function statusOf(of: SelectedPartition, runtime: Runtime): PartitionStatus | un
       owner: runtime.ownership?.ownerElsewhere(of),
     };
   }
-  const bounds = runtime.source?.bounds(slot);
+  const bounds = runtime.intake?.source.bounds(slot);
   return {
     topic,
     partition,
@@ -43,6 +44,11 @@ function statusOf(of: SelectedPartition, runtime: Runtime): PartitionStatus | un
     error: slot.error,
     owner: undefined,
   };
+}
+
+/** One receiver that is down must not take the process from those who send to another. */
+export function noneReceives(receivers: readonly ReceiverStatus[]): boolean {
+  return receivers.length > 0 && receivers.every(({ state }) => state === 'restarting');
 }
 
 export function readiness(

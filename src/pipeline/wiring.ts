@@ -1,8 +1,8 @@
 import { DirectSource } from '../direct/index.ts';
 import { TidemarkError } from '../errors.ts';
 import type { KafkaDriver } from '../kafka/index.ts';
-import { type DeliveryGuarantee, deliveryGuarantees } from '../model/index.ts';
 import type { Clock, ProcessIdentity, ProgressBeacon } from '../platform/index.ts';
+import type { CommitGroupOffsets, ReceiverModeSurroundings } from '../receiver/index.ts';
 import {
   type ActionEnvironment,
   type BatchTransform,
@@ -11,49 +11,64 @@ import {
   Scheduler,
   TransformStage,
 } from '../scheduler/index.ts';
-import type { Sink, SinkContext, SinkDefinition } from '../sinks/index.ts';
+import type { Sink } from '../sinks/index.ts';
 import type { EventHub } from '../telemetry/index.ts';
 import { AllAssignment } from './allAssignment.ts';
 import type { Assignment } from './assignment.ts';
 import { type AssignmentHandler, GroupAssignment } from './groupAssignment.ts';
+import { Intake } from './intake.ts';
+import { KafkaPartitions } from './kafkaPartitions.ts';
+import { MixedAssignment } from './mixedAssignment.ts';
 import type { PipelineSpec } from './optionsSpec.ts';
 import type { StartOptions } from './publicTypes.ts';
+import { openReceiverIntake } from './receiverWiring.ts';
+import type { Services } from './services.ts';
 
-/** The sink of the options. Reached by dynamic import: a sink that is not chosen loads nothing. */
-export async function createSink(options: PipelineSpec['sink'], context: SinkContext): Promise<Sink> {
-  if (isDefinition(options)) return options.createSink(context);
-  const { createPostgresSink } = await import('../sinks/postgres/index.ts');
-  return createPostgresSink(options, context);
-}
-
-function isDefinition(options: PipelineSpec['sink']): options is SinkDefinition {
-  return 'createSink' in options;
-}
-
-/** Who decides which partitions this process works on. */
+/** Who decides which partitions this process works on; without a driver there is no group. */
 export function createAssignment(
   spec: PipelineSpec,
   { takeOver = false, standby = true }: StartOptions,
   identity: ProcessIdentity,
-  driver: KafkaDriver,
+  driver: KafkaDriver | undefined,
   clock: Clock,
   events: EventHub,
   handler: AssignmentHandler,
-): Assignment {
-  if (spec.source.assignment === 'group') return new GroupAssignment(driver, spec, handler, clock, events);
-  return new AllAssignment({ pipeline: spec.pipeline, identity, takeOver, standby }, events);
+): { readonly assignment: Assignment; readonly group: GroupAssignment | undefined } {
+  const all = new AllAssignment({ pipeline: spec.pipeline, identity, takeOver, standby }, events);
+  if (spec.source.assignment !== 'group' || driver === undefined) return { assignment: all, group: undefined };
+  const group = new GroupAssignment(driver, spec, handler, clock, events);
+  return { assignment: new MixedAssignment(group, all), group };
 }
 
-/** `partitionCount` partitions share the read-ahead; `onReady` is called when a plan could have a different result. */
-export function createDirectSource(
-  { batch, source }: PipelineSpec,
-  driver: KafkaDriver,
-  partitionCount: number,
-  clock: Clock,
-  onReady: () => void,
-): DirectSource {
-  const { onDataLoss, bufferedBytesMax } = source;
-  return new DirectSource(driver, { ...batch, onDataLoss, bufferedBytesMax }, partitionCount, clock, onReady);
+/** What the intake needs beside the services; `onReady`: a plan could have a different result. */
+export interface IntakeSurroundings extends Omit<ReceiverModeSurroundings, 'store'> {
+  /** Who commits the group's offsets: a group with members takes them from its members only. */
+  readonly groupAssignment: () => GroupAssignment | undefined;
+}
+
+/** Where the records come from. */
+export function openIntake(spec: PipelineSpec, { sink, driver }: Services, on: IntakeSurroundings): Promise<Intake> {
+  if (spec.source.mode === 'direct') return openDirectIntake(spec, driver, on);
+  const { groupId = spec.pipeline } = spec.source;
+  const commitGroupOffsets: CommitGroupOffsets = async (offsets) => {
+    const group = on.groupAssignment();
+    await (group === undefined ? driver?.commitOffsets(groupId, offsets) : group.commitOffsets(offsets));
+  };
+  return openReceiverIntake(spec, driver, commitGroupOffsets, { ...on, store: sink.store });
+}
+
+async function openDirectIntake(
+  spec: PipelineSpec,
+  driver: KafkaDriver | undefined,
+  { clock, onReady }: IntakeSurroundings,
+): Promise<Intake> {
+  if (driver === undefined) throw new TidemarkError('INVARIANT_BROKEN', 'direct mode without Kafka', { path: 'kafka' });
+  const { onDataLoss, bufferedBytesMax } = spec.source;
+  const kafka = new KafkaPartitions(spec, driver);
+  const partitionCount = (await kafka.select()).length;
+  const options = { ...spec.batch, onDataLoss, bufferedBytesMax };
+  const source = new DirectSource(driver, options, partitionCount, clock, onReady);
+  return new Intake(source, () => source.closeAll(), kafka);
 }
 
 export function createScheduler(
@@ -73,20 +88,6 @@ export function createScheduler(
     policy: onError,
     onFenced,
   });
-}
-
-/** Refuses a promise that sink and store cannot keep, before anything connects. */
-export function checkDelivery(asked: DeliveryGuarantee, sink: Sink): void {
-  const strength = (guarantee: DeliveryGuarantee) => deliveryGuarantees.indexOf(guarantee);
-  if (strength(sink.guarantee) >= strength(asked)) return;
-  throw new TidemarkError(
-    'DELIVERY_IMPOSSIBLE',
-    `delivery: ${asked} was asked for, but a ${sink.kind} sink with this offset store gives ${sink.guarantee} at best`,
-    {
-      path: 'delivery',
-      hint: `Ask for delivery: ${sink.guarantee}, or choose a sink that holds the ledger in its own transactions.`,
-    },
-  );
 }
 
 /** A transform as the options have it, as the scheduler wants it. */

@@ -8,6 +8,12 @@ import type { OffsetRange, RangeCounts, TopicPartition } from '../model/index.ts
 export const pipelineStates = ['created', 'starting', 'running', 'stopping', 'stopped'] as const;
 export type PipelineState = (typeof pipelineStates)[number];
 
+/** Why durable blocks of a Kafka partition are of no use: received under another claim, from another topic of the name or behind a gap; the partition goes on at another offset; it was given up. */
+export type DiscardCause = 'claim' | 'seek' | 'release';
+
+/** `rate`: Redis, which the shared rate is held in. */
+export type DegradedPart = 'kafka' | 'store' | 'sink' | 'log' | 'rate' | 'eventLoop';
+
 /** Everything a pipeline tells, by event name. Listeners are called synchronously; what they throw is reported as `listenerFailed`. */
 export interface PipelineEvents {
   /** The life cycle moved on. */
@@ -70,6 +76,37 @@ export interface PipelineEvents {
     readonly delayMs: number;
     readonly error: TidemarkError;
   };
+  /** Receiver mode: a block is durable; from here on its records reach the sink exactly once. */
+  blockLogged: TopicPartition & {
+    readonly blockId: string;
+    readonly fromOffset: bigint;
+    readonly untilOffset: bigint;
+    readonly records: number;
+    readonly bytes: number;
+  };
+  /** Durable blocks will never be committed, because the partition goes on elsewhere or from another place; Kafka has the records. */
+  blocksDiscarded: TopicPartition & {
+    readonly blocks: number;
+    readonly records: number;
+    readonly cause: DiscardCause;
+    readonly reason: string;
+  };
+  /** Receiver mode: entries of the log were synced to the disk, all that waited with one fsync. Milliseconds; a slow disk is seen here first. */
+  logSynced: { readonly entries: number; readonly bytes: number; readonly ms: number };
+  /** A receiver started, stopped, failed or waits to be started again; with `error` where something went wrong just now. */
+  receiverChanged: {
+    readonly receiver: string;
+    readonly state: 'starting' | 'running' | 'restarting' | 'stopped';
+    readonly restarts: number;
+    /** `host:port` it listens on; undefined for one that does not. */
+    readonly address: string | undefined;
+    readonly error: TidemarkError | undefined;
+  };
+  /** Receiver mode, at the end: what the log still holds for the next start. Empty when everything was committed. */
+  intakeClosed: {
+    readonly dir: string;
+    readonly waiting: readonly (TopicPartition & { readonly blocks: number; readonly records: number })[];
+  };
   /** A record was passed over by policy; it is counted in the ledger. */
   recordSkipped: TopicPartition & { readonly offset: bigint; readonly error: TidemarkError };
   /** A loss that policy or an operator accepted was written into the ledger. */
@@ -77,9 +114,9 @@ export interface PipelineEvents {
   /** The back-pressure estimate changed, in records per second over all partitions. */
   rateChanged: { readonly recordsPerSecond: number };
   /** Something is being retried or is not as it should be, and work goes on. */
-  degraded: { readonly what: 'kafka' | 'store' | 'sink' | 'eventLoop'; readonly error: TidemarkError };
+  degraded: { readonly what: DegradedPart; readonly error: TidemarkError };
   /** What was degraded works again. */
-  recovered: { readonly what: 'kafka' | 'store' | 'sink' | 'eventLoop' };
+  recovered: { readonly what: DegradedPart };
   /** A listener of another event threw. */
   listenerFailed: { readonly event: string; readonly error: unknown };
 }

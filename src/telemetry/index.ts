@@ -1,2 +1,2 @@
 export { EventHub, type PipelineEventSource } from './eventHub.ts';
-export { type PipelineEvents, type PipelineState, pipelineStates } from './events.ts';
+export { type DiscardCause, type PipelineEvents, type PipelineState, pipelineStates } from './events.ts';

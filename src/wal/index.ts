@@ -1,4 +1,5 @@
-export type { Damage } from './damage.ts';
+export { type Damage, fileError } from './damage.ts';
+export { frameKinds } from './format.ts';
 export { type Inspection, inspectWal } from './inspection.ts';
 export type { LockHolder } from './lock.ts';
 export { WriteAheadLog } from './log.ts';
@@ -8,6 +9,6 @@ export type { Entry } from './reading.ts';
 export type { RecoveryReport } from './recovery.ts';
 export { type RepairReport, repairWal } from './repair.ts';
 export type { EntryPlace } from './segmentFile.ts';
-export type { IndexRange, TornTail } from './segmentWalk.ts';
+export type { FrameVisitor, IndexRange, TornTail } from './segmentWalk.ts';
 export { stateFileOf } from './state.ts';
 export type { SurveyedSegment } from './survey.ts';

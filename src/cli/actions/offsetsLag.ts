@@ -22,13 +22,13 @@ export interface LagCommand {
 export async function showLag(command: LagCommand, context: CommandContext): Promise<ExitCode> {
   const { spec, secrets } = await readPipelineFile(command.file, context.environment);
   context.hide(redactor(secrets));
-  const driver = await createDriver(spec.kafka);
+  const driver = spec.kafka === undefined ? undefined : await createDriver(spec.kafka);
   let partitions: readonly PartitionLag[];
   try {
-    const [stored] = await Promise.all([readLedger(spec), driver.connect()]);
+    const [stored] = await Promise.all([readLedger(spec), driver?.connect()]);
     partitions = await partitionLags(spec.source, stored, driver, command.topics);
   } finally {
-    await driver.close();
+    await driver?.close();
   }
   for (const topic of command.topics) {
     if (!partitions.some((partition) => partition.topic === topic)) {

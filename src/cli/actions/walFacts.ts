@@ -1,7 +1,8 @@
+import type { DescribedLog } from '../../receiver/index.ts';
 import { type Inspection, stateFileOf } from '../../wal/index.ts';
 
-/** A log as the commands show it as JSON: the fields scripts may rely on. */
-export function walFacts(dir: string, found: Inspection) {
+/** A log as the commands show it as JSON: the fields scripts may rely on. `receiver` where receiver mode wrote it. */
+export function walFacts(dir: string, found: Inspection, receiver?: DescribedLog) {
   return {
     dir,
     logId: found.logId,
@@ -23,6 +24,7 @@ export function walFacts(dir: string, found: Inspection) {
     tornState: found.tornSlot === undefined ? undefined : { path: stateFileOf(dir), ...found.tornSlot },
     gaps: found.gaps,
     damages: found.damages,
+    receiver,
   };
 }
 

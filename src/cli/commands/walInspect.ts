@@ -7,7 +7,7 @@ export function addWalInspect(parent: Command, context: CommandContext): void {
     .command('inspect')
     .summary('show what a write-ahead log holds')
     .description(
-      'Shows the segments of a write-ahead log, how many entries wait and how many are done, who has it open, and what is wrong with it. Only reads, and works on a damaged log and on one in use.',
+      'Shows the segments of a write-ahead log, how many entries wait and how many are done, who has it open, and what is wrong with it; of a log of receiver mode also the blocks of each partition and the batches that have them. Only reads, and works on a damaged log and on one in use.',
     )
     .argument('<DIR>', 'directory of the log')
     .option('--json', 'as JSON on standard output')

@@ -1,21 +1,36 @@
 import { z } from 'zod';
 import { count, durationOrNoneMs, positive } from './scalars.ts';
 
+/** Of options that say how ranges are planned. `counterpart` is what receiver mode has in their place. */
+const mode = 'direct';
+
 export const batchSpec = z
   .strictObject({
     intervalMs: durationOrNoneMs.default(0).meta({
       description: 'Batch clock; ticks are multiples of it. 0 = continuous: a batch as soon as there is data.',
     }),
-    lingerMs: durationOrNoneMs
-      .default(10)
-      .meta({ description: 'Continuous: longest wait for more records before a batch starts.' }),
-    maxRecordsPerPartition: positive.default(50_000).meta({ description: 'Offsets of one partition in a batch.' }),
-    maxBytesPerPartition: positive
-      .default(8_388_608)
-      .meta({ description: 'Bytes of one partition in a batch, estimated from what was read.' }),
-    maxRatePerPartition: z.number().min(0).default(0).meta({ description: 'Records per second; 0 = unlimited.' }),
+    lingerMs: durationOrNoneMs.default(10).meta({
+      description: 'Continuous: longest wait for more records before a batch starts.',
+      mode,
+      counterpart: 'source.blockIntervalMs',
+    }),
+    maxRecordsPerPartition: positive
+      .default(50_000)
+      .meta({ description: 'Offsets of one partition in a batch.', mode, counterpart: 'source.blockBytesMax' }),
+    maxBytesPerPartition: positive.default(8_388_608).meta({
+      description: 'Bytes of one partition in a batch, estimated from what was read.',
+      mode,
+      counterpart: 'source.blockBytesMax',
+    }),
+    maxRatePerPartition: z
+      .number()
+      .min(0)
+      .default(0)
+      .meta({ description: 'Records per second; 0 = unlimited.', mode, counterpart: 'source.maxRate' }),
     minRatePerPartition: count.default(1).meta({
       description: 'With an interval: records of a partition a batch may always take, whatever the rate says.',
+      mode,
+      counterpart: 'source.maxRate',
     }),
     maxQueuedBatches: positive
       .default(1)

@@ -1,7 +1,15 @@
 import { z } from 'zod';
 import { groupProtocols } from '../../kafka/index.ts';
 import { resetPolicies } from '../../model/index.ts';
+import { receiverOptions } from './receiverSpec.ts';
 import { count, durationMs, offset, topicName } from './scalars.ts';
+
+/** How records come in: by ranges that are planned, or pushed by receivers. */
+export const sourceModes = ['direct', 'receiver'] as const;
+export type SourceMode = (typeof sourceModes)[number];
+
+/** The options that say which partitions of Kafka are read; one of them. */
+export const topicSelectors = ['topics', 'topicPattern', 'partitions'] as const;
 
 const group = z
   .strictObject({
@@ -29,10 +37,10 @@ const group = z
 
 export const sourceSpec = z
   .strictObject({
-    mode: z
-      .literal('direct')
-      .default('direct')
-      .meta({ description: 'direct: ranges of offsets are planned, read exactly and committed with the output.' }),
+    mode: z.enum(sourceModes).default('direct').meta({
+      description:
+        'direct: ranges of offsets are planned, read exactly and committed with the output; receiver: records are taken in at once, made durable as blocks, acknowledged and committed later.',
+    }),
     topics: z.array(topicName).min(1).optional().meta({ description: 'Topics, all of their partitions.' }),
     topicPattern: z
       .string()
@@ -74,5 +82,6 @@ export const sourceSpec = z
       .min(1_048_576)
       .default(16_777_216)
       .meta({ description: 'Bytes read ahead over all partitions.' }),
+    ...receiverOptions,
   })
   .meta({ description: 'What is read.' });

@@ -104,6 +104,37 @@ describe('lag', () => {
     await expect(lags([], { topics: ['gone'] })).rejects.toMatchObject({ code: 'KAFKA_TOPIC_MISSING' });
   });
 
+  test('a receiver that numbers its records itself has its state from the ledger, and no bounds', async () => {
+    const web = 'receiver:web@0b5d1a2c-7a1e-4a5f-9c39-2f6d5b1f0c11';
+    const parked = row('receiver:line@0b5d', 0, 9n, { state: 'parked', reason: 'bad' });
+    const unknown = { logStartOffset: undefined, logEndOffset: undefined, lag: undefined };
+    expect(await lags([row(web, 0, 40n), parked, row('orders', 0, 90n)])).toEqual([
+      expect.objectContaining({ topic: 'orders', partition: 0, lag: 0n }),
+      expect.objectContaining({ topic: 'orders', partition: 1, state: 'not started' }),
+      { topic: parked.topic, partition: 0, storedOffset: 9n, ...unknown, state: 'parked', reason: 'bad' },
+      { topic: web, partition: 0, storedOffset: 40n, ...unknown, state: 'running', reason: undefined },
+    ]);
+    expect(await lags([row(web, 0, 40n), parked], { topics: ['orders'] }, [web])).toMatchObject([{ topic: web }]);
+  });
+
+  test('a pipeline without Kafka has the rows of its ledger, and no bounds', async () => {
+    const web = 'receiver:web@0b5d1a2c-7a1e-4a5f-9c39-2f6d5b1f0c11';
+    const { source } = parseOptions({
+      pipeline: 'p',
+      source: { mode: 'receiver', receivers: [{ type: 'http', name: 'web', port: 0 }] },
+      wal: { dir: 'wal' },
+      sink: { type: 'postgres', connectionString: 'postgres://h/d', table: 't' },
+    });
+    // Left over from when the pipeline read a topic: whether that one is still there nobody asked.
+    const stored = [row(web, 0, 40n), row('orders', 1, 10n)];
+    const unknown = { logEndOffset: undefined, lag: undefined, state: 'running' };
+    expect(await partitionLags(source, stored, undefined, [])).toMatchObject([
+      { topic: 'orders', partition: 1, storedOffset: 10n, ...unknown },
+      { topic: web, partition: 0, storedOffset: 40n, ...unknown },
+    ]);
+    expect(await partitionLags(source, stored, undefined, [web])).toMatchObject([{ topic: web }]);
+  });
+
   test('topics by pattern, single partitions, and rows beyond the selection', async () => {
     const names = (found: Awaited<ReturnType<typeof lags>>) =>
       found.map(({ topic, partition }) => `${topic}-${partition}`);

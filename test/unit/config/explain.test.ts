@@ -4,7 +4,7 @@ import fastify from 'fastify';
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { editorSchema, explainPipeline, explanationText, readPipelineFile } from '../../../src/config/index.ts';
-import { folderWith, goodYaml } from './files.ts';
+import { folderWith, goodYaml, receiverYaml } from './files.ts';
 
 const secret = 'hunter2';
 const yaml = `${goodYaml.replace('[localhost:9092]', '${BROKERS:-a:1,b:2}\n  sasl: {mechanism: plain, username: bob, password: "${PW}"}')}transform: ./t.ts\n`;
@@ -40,6 +40,57 @@ describe('config explain', () => {
   });
 });
 
+describe('config explain of receiver mode', () => {
+  const variables = {
+    DATABASE_URL: `postgres://u:${secret}@h/db`,
+    REDIS_URL: `redis://:${secret}@cache:6379`,
+    SENSORS_HOST: 'sensors',
+  };
+
+  async function explainedReceivers() {
+    const folder = await folderWith({ 'readings.yaml': receiverYaml });
+    const explanation = explainPipeline(await readPipelineFile(join(folder, 'readings.yaml'), variables));
+    return { ...explanation, file: 'readings.yaml' };
+  }
+
+  test('says of every option of every receiver where it comes from', async () => {
+    const { origins } = await explainedReceivers();
+    expect(origins).toMatchObject({
+      'source.receivers[0].name': { from: 'file', line: 7 },
+      'source.receivers[0].path': { from: 'default' },
+      'source.receivers[1].host': {
+        from: 'variable',
+        line: 10,
+        variables: [{ name: 'SENSORS_HOST', isDefault: false }],
+      },
+      'source.receivers[1].lineBytesMax': { from: 'default' },
+      'wal.retainMs': { from: 'default' },
+    });
+  });
+
+  test('shows them as YAML that can be read again, without the password of Redis', async () => {
+    const explanation = await explainedReceivers();
+    const text = explanationText(explanation);
+    expect(text).toContain('    redisUrl: redis://:***@cache:6379 # readings.yaml:5:26 from ${REDIS_URL}\n');
+    expect(text).toContain('      host: sensors # readings.yaml:10:13 from ${SENSORS_HOST}\n');
+    expect(text).toContain('  dir: ./wal # readings.yaml:12:12\n');
+    expect(text).not.toContain(secret);
+    expect(JSON.stringify(explanation)).not.toContain(secret);
+    expect(parse(text)).toMatchObject({
+      source: { receivers: [{ name: 'web', bodyBytesMax: 8_388_608 }, { name: 'sensors' }] },
+    });
+  });
+
+  test("the other mode's options are in no effect, and not shown", async () => {
+    const { origins } = await explainedReceivers();
+    expect(Object.keys(origins)).not.toContain('batch.lingerMs');
+    expect(Object.keys(origins)).toContain('batch.maxQueuedBatches');
+    const direct = Object.keys((await explained()).origins);
+    expect(direct).toContain('batch.lingerMs');
+    expect(direct.filter((path) => /^wal|blocks|receivers|maxRate$/i.test(path))).toEqual([]);
+  });
+});
+
 describe('the schema for editors', () => {
   /** Fastify compiles draft 7: a body that does not fit is answered with 400. */
   async function fits(options: unknown): Promise<boolean> {
@@ -61,7 +112,16 @@ describe('the schema for editors', () => {
     expect(await fits(change('source', { reset: '${RESET:-latest}' }))).toBe(true);
   });
 
+  test('takes a file of receiver mode, variables included', async () => {
+    expect(await fits(parse(receiverYaml))).toBe(true);
+    expect(await fits(parse(receiverYaml.replace('9999', '"${PORT}"')))).toBe(true);
+    expect(JSON.stringify(editorSchema())).not.toContain('counterpart');
+  });
+
   test.each([
+    ['a receiver nobody knows', parse(receiverYaml.replace('type: http', 'type: tcp'))],
+    ['a receiver without a name', parse(receiverYaml.replace('name: web, ', ''))],
+    ['a log without a directory', parse(receiverYaml.replace('dir: ./wal', ''))],
     ['an unknown key', change('source', { topcs: [] })],
     ['a wrong kind', change('http', { port: 'eighty' })],
     ['an unknown value', change('source', { reset: 'never' })],

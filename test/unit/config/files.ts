@@ -11,6 +11,26 @@ export async function folderWith(files: Readonly<Record<string, string | Buffer>
   return folder;
 }
 
+/** Receivers bring the records, no topic. */
+export const receiverYaml = `pipeline: readings
+source:
+  mode: receiver
+  maxRate: 100
+  sharedRate: {redisUrl: "\${REDIS_URL}"}
+  receivers:
+    - {type: http, name: web, port: 8090}
+    - type: socket
+      name: sensors
+      host: \${SENSORS_HOST}
+      port: 9999
+wal: {dir: ./wal}
+sink:
+  type: postgres
+  connectionString: \${DATABASE_URL}
+  table: public.readings
+  columns: {reading: $value}
+`;
+
 export const goodYaml = `pipeline: orders
 kafka:
   brokers: [localhost:9092]

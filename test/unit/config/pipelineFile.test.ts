@@ -1,9 +1,10 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: variables of configuration files are what is tested
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { type Environment, loadPipelineFile, readPipelineFile } from '../../../src/config/index.ts';
 import { isTidemarkError, type TidemarkError } from '../../../src/errors.ts';
-import { folderWith, goodYaml } from './files.ts';
+import { folderWith, goodYaml, receiverYaml } from './files.ts';
 
 const environment = { DATABASE_URL: 'postgres://u:hunter2@h/db' };
 
@@ -103,7 +104,9 @@ describe('options of a file', () => {
     [
       'without a section',
       goodYaml.replace(/kafka:\n.*\n/, ''),
-      ['orders.yaml:1:1 kafka: is missing; allowed: a map; The Kafka cluster'],
+      [
+        'orders.yaml:1:1 kafka: is missing; allowed: a map; The Kafka cluster; needed unless receivers alone bring the records',
+      ],
     ],
     [
       'with a missing option',
@@ -183,6 +186,43 @@ describe('options of a file', () => {
     const error = await problem(content, { ...environment, MY_PASSWORD: 'hun ter2' });
     expect(error.message).toContain('source.topics[0]: "***" is not valid (from ${MY_PASSWORD})');
     expect(error.message).not.toContain('hun ter2');
+  });
+});
+
+describe('a file of receiver mode', () => {
+  const variables = { ...environment, REDIS_URL: 'redis://:hunter2@h', SENSORS_HOST: 'sensors' };
+
+  test('has its log where the file is, wherever the process was started', async () => {
+    const folder = await folderWith({ 'readings.yaml': receiverYaml });
+    const loaded = await loadPipelineFile(join(folder, 'readings.yaml'), variables);
+    expect(loaded.options.wal).toEqual({ dir: join(folder, 'wal'), segmentBytesMax: 67_108_864, retainMs: 60_000 });
+    expect(loaded.spec.wal?.dir).toBe('./wal');
+  });
+
+  test('has its log where it says, when it says so in full', async () => {
+    const folder = await folderWith({ 'readings.yaml': receiverYaml.replace('./wal', '/var/lib/wal') });
+    const loaded = await loadPipelineFile(join(folder, 'readings.yaml'), variables);
+    expect(loaded.options.wal?.dir).toBe('/var/lib/wal');
+  });
+
+  test('says at its place what is wrong with a receiver, and shows no secret', async () => {
+    const content = receiverYaml.replace('port: 8090', 'port: 99999').replace('name: sensors', 'name: web');
+    const error = await problem(content, { ...variables, REDIS_URL: 'postgres://:hunter2@h', SENSORS_HOST: '' });
+    expect(error.message.split('\n')).toEqual([
+      'orders.yaml:5:26 source.sharedRate.redisUrl: the value given (not shown) is not valid (from ${REDIS_URL}); allowed: a redis:// or rediss:// URL',
+      'orders.yaml:7:37 source.receivers[0].port: 99999 is out of bounds; allowed: from 0 to 65535',
+      expect.stringMatching(
+        /^orders\.yaml:9:13 source\.receivers\[1\]\.name: "web" stands already at source\.receivers\[0\]/,
+      ),
+      'orders.yaml:10:13 source.receivers[1].host: is empty (from ${SENSORS_HOST})',
+    ]);
+  });
+
+  test('is there as an example', async () => {
+    const file = fileURLToPath(new URL('../../../demo/readings.yaml', import.meta.url));
+    const { spec } = await loadPipelineFile(file, environment);
+    expect(spec.source).toMatchObject({ mode: 'receiver', receivers: [{ name: 'web' }, { name: 'sensors' }] });
+    expect(spec.kafka).toBeUndefined();
   });
 });
 

@@ -15,6 +15,8 @@ describe('the secrets of options', () => {
     ['a URL without a password', { sink: { connectionString: 'postgres://u@h/db' } }, []],
     ['something that is neither', { sink: { connectionString: 'whatever' } }, ['whatever']],
     ['a URL at the wrong place', { sink: { table: 'postgres://u:pw@h/db' } }, ['pw']],
+    ['a password of Redis', { source: { sharedRate: { redisUrl: 'redis://:p@h:6379/0' } } }, ['p']],
+    ['a password beside a receiver', { source: { receivers: [{ host: 'http://u:pw@h' }] } }, ['pw']],
     ['nothing secret', { pipeline: 'orders', kafka: { brokers: ['a:1'] } }, []],
   ])('%s', (_, options, expected) => {
     expect(secretsOf(options)).toEqual(expected);

@@ -6,6 +6,7 @@ import type {
   PipelineStatus,
   StartOptions,
 } from '../../../src/pipeline/index.ts';
+import type { ReceiverStatus } from '../../../src/receiver/index.ts';
 import { EventHub, type PipelineState } from '../../../src/telemetry/index.ts';
 
 /** A pipeline at the port: does nothing by itself, a test says what happens to it. */
@@ -17,6 +18,9 @@ export class FakePipeline implements Pipeline {
   ready: PipelineStatus['ready'] = 'ready';
   partitions: PartitionStatus[] = [];
   degraded: PipelineStatus['degraded'] = [];
+  receivers: PipelineStatus['receivers'] = [];
+  waiting: PipelineStatus['waiting'];
+  receiveRateMax: number | undefined;
   startOptions: StartOptions | undefined;
   readonly stopCalls: { readonly deadlineMs?: number }[] = [];
   /** What `start` does; resolves at once by default. */
@@ -58,8 +62,9 @@ export class FakePipeline implements Pipeline {
   }
 
   status(): PipelineStatus {
-    const { name: pipeline, state, ready, partitions, degraded } = this;
-    return { pipeline, state, ready, partitions, degraded, instanceId: 'instance' };
+    const { name: pipeline, state, ready, partitions, degraded, receivers, waiting, receiveRateMax } = this;
+    const instanceId = 'instance';
+    return { pipeline, state, ready, partitions, degraded, receivers, waiting, receiveRateMax, instanceId };
   }
 }
 
@@ -76,4 +81,8 @@ export function partition(change: Partial<PartitionStatus> = {}): PartitionStatu
     owner: undefined,
     ...change,
   };
+}
+
+export function receiver(change: Partial<ReceiverStatus> = {}): ReceiverStatus {
+  return { name: 'web', state: 'running', restarts: 0, lastError: undefined, lastErrorAtMs: undefined, ...change };
 }

@@ -62,6 +62,68 @@ describe('log lines', () => {
     expect(entries().at(-1)).toMatchObject({ msg: 'More records skipped', records: 990 });
   });
 
+  test('a receiver with an error is a warning, one that only changes its state is not', () => {
+    const { pipeline, entries } = logged();
+    const failed = new TidemarkError('RECEIVER_FAILED', 'Receiver lines: connection refused');
+    const change = { receiver: 'lines', restarts: 1, address: undefined };
+    pipeline.events.emit('receiverChanged', { ...change, state: 'restarting', error: failed });
+    pipeline.events.emit('receiverChanged', { ...change, state: 'running', error: undefined });
+    expect(entries()).toMatchObject([
+      { level: 'warn', receiver: 'lines', state: 'restarting', code: 'RECEIVER_FAILED', reason: failed.message },
+      { level: 'info', receiver: 'lines', state: 'running', restarts: 1 },
+    ]);
+    expect(entries()[1]).not.toHaveProperty('reason');
+  });
+
+  test('a flood of errors of receivers gives ten lines and a sum; changes without an error are all there', () => {
+    const { pipeline, end, entries } = logged();
+    const change = { receiver: 'lines', state: 'running', restarts: 0, address: undefined } as const;
+    for (let n = 0; n < 100; n += 1) pipeline.events.emit('receiverChanged', { ...change, error });
+    for (let n = 0; n < 3; n += 1) pipeline.events.emit('receiverChanged', { ...change, error: undefined });
+    expect(entries()).toHaveLength(13);
+    end();
+    expect(entries().at(-1)).toMatchObject({ level: 'warn', msg: 'More errors of receivers', errors: 90 });
+  });
+
+  test('a log that is closed with blocks waiting is a warning that counts them and says what commits them', () => {
+    const { pipeline, entries } = logged('info');
+    const one = { topic: 'orders', partition: 1, blocks: 2, records: 30 };
+    pipeline.events.emit('intakeClosed', { dir: '/wal', waiting: [] });
+    pipeline.events.emit('intakeClosed', { dir: '/wal', waiting: [one, { ...one, partition: 2, records: 12 }] });
+    expect(entries()).toMatchObject([
+      { level: 'info', dir: '/wal', blocks: 0 },
+      {
+        level: 'warn',
+        blocks: 4,
+        records: 42,
+        waiting: [
+          { partition: 'orders-1', blocks: 2, records: 30 },
+          { partition: 'orders-2', blocks: 2, records: 12 },
+        ],
+        hint: 'The next start with this directory commits them.',
+      },
+    ]);
+    expect(entries()[0]).not.toHaveProperty('hint');
+  });
+
+  test('discarded blocks are a warning with how many, and why', () => {
+    const { pipeline, entries } = logged('info');
+    const event = { topic: 'orders', partition: 1, blocks: 2, records: 30, cause: 'claim', reason: 'because' } as const;
+    pipeline.events.emit('blocksDiscarded', event);
+    expect(entries()).toMatchObject([{ level: 'warn', ...event }]);
+  });
+
+  test('syncs of the log are no news; slow ones are one warning in a while, with how many others there were', () => {
+    const { pipeline, entries } = logged('info');
+    const sync = (ms: number) => pipeline.events.emit('logSynced', { entries: 3, bytes: 700, ms });
+    for (const ms of [2, 999, 1000]) sync(ms);
+    expect(entries()).toEqual([]);
+    for (const ms of [1000.6, 5000, 7000]) sync(ms);
+    expect(entries()).toMatchObject([
+      { level: 'warn', msg: 'Log is slow to sync', ms: 1001, entries: 3, bytes: 700, others: 0 },
+    ]);
+  });
+
   test('secrets are taken out of fields, whatever the fields are called', () => {
     const { pipeline, entries } = logged();
     const refused = new TidemarkError('SINK_AUTHENTICATION_FAILED', 'password hunter2 refused');

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { readinessOf } from '../../../src/daemon/readiness.ts';
 import { TidemarkError } from '../../../src/errors.ts';
 import type { PipelineStatus } from '../../../src/pipeline/index.ts';
-import { FakePipeline, partition } from './fakePipeline.ts';
+import { FakePipeline, partition, receiver } from './fakePipeline.ts';
 
 const badRecord = new TidemarkError('RECORD_UNPARSABLE', 'orders-3 offset 41: the value is not JSON', {
   topic: 'orders',
@@ -71,6 +71,23 @@ describe('readiness', () => {
       partitions: { running: 1, paused: 1, parked: 1 },
       parked: [{ topic: 'orders', partition: 3, offset: '41', code: 'RECORD_UNPARSABLE', reason: badRecord.message }],
       paused: [{ topic: 'orders', partition: 1, offset: '7', reason: 'maintenance' }],
+    });
+  });
+
+  test('receivers that wait to be started again are named with the reason, those that work are not', () => {
+    const pipeline = running('ready');
+    const lastError = new TidemarkError('RECEIVER_FAILED', 'Receiver lines: connection refused');
+    pipeline.receivers = [
+      receiver({ name: 'web' }),
+      receiver({ name: 'lines', state: 'restarting', restarts: 4, lastError }),
+      receiver({ name: 'own', state: 'restarting', restarts: 1 }),
+    ];
+    expect(readinessOf([{ pipeline, ended: undefined }]).pipelines[0]).toMatchObject({
+      ready: true,
+      restarting: [
+        { receiver: 'lines', restarts: 4, code: 'RECEIVER_FAILED', reason: lastError.message },
+        { receiver: 'own', restarts: 1 },
+      ],
     });
   });
 

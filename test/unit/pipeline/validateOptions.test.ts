@@ -113,9 +113,9 @@ const cases: readonly [name: string, change: Record<string, unknown>, expected: 
     ['source.reset: unknown value "lastest"; allowed: earliest, latest, fail; did you mean latest?'],
   ],
   [
-    'a value that is not built',
-    { 'source.mode': 'receiver' },
-    ['source.mode: unknown value "receiver"; allowed: direct'],
+    'a mode nobody knows',
+    { 'source.mode': 'reciever', 'source.maxRate': 5 },
+    ['source.mode: unknown value "reciever"; allowed: direct, receiver; did you mean receiver?'],
   ],
   ['a misspelt delivery', { delivery: 'exactly once' }, [expect.stringContaining('did you mean exactly-once?')]],
   ['a sink nobody knows', { 'sink.type': 'mysql' }, ['sink.type: unknown value "mysql"; allowed: postgres']],

@@ -49,7 +49,7 @@ describe('examples of the documentation', () => {
 
   test('docs/testing.md: every example', { timeout: 240_000 }, async () => {
     const examples = (await blocksOf('docs/testing.md')).filter(isTest);
-    expect(examples).toHaveLength(4);
+    expect(examples).toHaveLength(5);
     const files = Object.fromEntries(examples.map((example, index) => [`example${index}.ts`, example]));
     const main = Object.keys(files).map((name) => `import './${name}';`);
     const { exitCode, output } = await run({ ...files, 'all.ts': main.join('\n') }, 'all.ts');

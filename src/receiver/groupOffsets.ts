@@ -1,0 +1,87 @@
+import { isTidemarkError, type TidemarkError } from '../errors.ts';
+import type { CommittedOffset } from '../kafka/index.ts';
+import { type PartitionKey, partitionKey, type TopicPartition } from '../model/index.ts';
+import { backoffMs, type Clock, failpoint } from '../platform/index.ts';
+import { asTidemarkError } from '../scheduler/index.ts';
+
+export type CommitGroupOffsets = (offsets: readonly CommittedOffset[]) => Promise<void>;
+
+const retryBaseMs = 500;
+const retryCapMs = 10_000;
+
+/**
+ * Tells the consumer group what has been taken off the broker: the next offset, once the block before it is durable. For people
+ * and their tools; nothing starts from it, so a commit that fails costs nothing but a late figure. One commit at a time, for
+ * everything that became durable meanwhile.
+ */
+export class GroupOffsets {
+  readonly #commit: CommitGroupOffsets;
+  readonly #metadata: string;
+  readonly #clock: Clock;
+  readonly #pending = new Map<PartitionKey, CommittedOffset>();
+  /** In the commit under way: told again should it fail. */
+  #sent = new Map<PartitionKey, CommittedOffset>();
+  readonly #closing = new AbortController();
+  #running: Promise<void> | undefined;
+  #attempts = 0;
+  #failing: TidemarkError | undefined;
+
+  constructor(commit: CommitGroupOffsets, metadata: string, clock: Clock) {
+    this.#commit = commit;
+    this.#metadata = metadata;
+    this.#clock = clock;
+  }
+
+  /** Why the group does not hear of us now. */
+  get failing(): TidemarkError | undefined {
+    return this.#failing;
+  }
+
+  durable(of: TopicPartition, nextOffset: bigint): void {
+    const { topic, partition } = of;
+    this.#pending.set(partitionKey(of), { topic, partition, offset: nextOffset, metadata: this.#metadata });
+    this.#running ??= this.#work();
+  }
+
+  /** The partition is not ours any more: what was not told is another's to tell. */
+  forget(of: TopicPartition): void {
+    this.#pending.delete(partitionKey(of));
+    this.#sent.delete(partitionKey(of));
+  }
+
+  /** One more try for what was not told yet; never rejects. */
+  async flush(): Promise<void> {
+    this.#closing.abort(new Error('closing'));
+    await this.#running;
+    if (this.#pending.size > 0) await this.#once();
+  }
+
+  async #work(): Promise<void> {
+    while (this.#pending.size > 0 && !this.#closing.signal.aborted) {
+      if (await this.#once()) continue;
+      this.#attempts += 1;
+      const waitMs = backoffMs(this.#attempts, retryBaseMs, retryCapMs);
+      await this.#clock.sleep(waitMs, this.#closing.signal).catch(() => {});
+    }
+    this.#running = undefined;
+  }
+
+  async #once(): Promise<boolean> {
+    this.#sent = new Map(this.#pending);
+    this.#pending.clear();
+    try {
+      failpoint('receiver.beforeGroupCommit');
+      await this.#commit([...this.#sent.values()]);
+      failpoint('receiver.afterGroupCommit');
+      this.#attempts = 0;
+      this.#failing = undefined;
+      return true;
+    } catch (error) {
+      // Counted out, or in the middle of a rebalance: the membership says so itself. What stays ours is told after it, what moves
+      // is forgotten with its partition.
+      this.#failing = isTidemarkError(error, 'GROUP_MEMBERSHIP_LOST') ? undefined : asTidemarkError(error);
+      for (const [key, offset] of this.#sent) if (!this.#pending.has(key)) this.#pending.set(key, offset);
+      return false;
+    }
+  }
+}

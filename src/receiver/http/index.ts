@@ -1,0 +1,1 @@
+export { createHttpReceiver, type HttpReceiver, type HttpReceiverOptions } from './httpReceiver.ts';

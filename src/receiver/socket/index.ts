@@ -1,0 +1,1 @@
+export { createSocketReceiver, type SocketReceiverOptions } from './socketReceiver.ts';
