@@ -75,16 +75,25 @@ describe('a membership by the eager protocol', () => {
     await member.membership.leave();
   });
 
-  test('confirms what the coordinator knows, not what it remembers', async () => {
+  test('confirms and commits by what the coordinator knows, not by what it remembers', async () => {
     const topic = await newTopic(2);
     const options = { groupId: topic, subscription: { topics: [topic] }, sessionTimeoutMs: 2_000 };
     // Without a heartbeat it is put out, and does not hear of it.
     const asleep = listen(await environment.newProcess(), { ...options, heartbeatIntervalMs: 600_000 });
     await asleep.membership.join();
-    const awake = listen(await environment.newProcess(), options);
+    const awakeProcess = await environment.newProcess();
+    const awake = listen(awakeProcess, options);
     await awake.membership.join();
     await waitUntil('both partitions', async () => (await awake.membership.confirm()).length === 2);
     expect(asleep.membership.assignment.length).toBe(2);
+    // It still believes to have both, so it asks: the coordinator refuses.
+    await awake.membership.commitOffsets([{ topic, partition: 0, offset: 5n, metadata: 'awake' }]);
+    await expect(
+      asleep.membership.commitOffsets([{ topic, partition: 0, offset: 4n, metadata: 'asleep' }]),
+    ).rejects.toMatchObject({ code: 'GROUP_MEMBERSHIP_LOST', foreignCode: 'UNKNOWN_MEMBER_ID', retriable: true });
+    expect(await awakeProcess.driver.committedOffsets(topic, [topic])).toEqual([
+      { topic, partition: 0, offset: 5n, metadata: 'awake' },
+    ]);
     await expect(asleep.membership.confirm()).rejects.toMatchObject({ code: 'GROUP_MEMBERSHIP_LOST' });
     // Being asked is what makes it look.
     await waitUntil('the loss', () => asleep.heard.includes('lost 2'));

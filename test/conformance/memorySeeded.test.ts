@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { isTidemarkError } from '../../src/errors.ts';
+import type { CommittedOffset, GroupMembership, KafkaDriver } from '../../src/kafka/index.ts';
 import type { OffsetStore } from '../../src/offsets/index.ts';
 import type { Sink } from '../../src/sinks/index.ts';
 import {
@@ -37,6 +38,63 @@ test('the suite of memberships finds out a group that does not wait', async () =
   expect(found).toContain('nobody gets a partition before revoked is done with it');
 });
 
+describe('the suite of memberships finds out', () => {
+  type Commit = GroupMembership['commitOffsets'];
+  /** Writes as nobody in particular, which a group takes from a transaction. */
+  type WritePast = (offsets: readonly CommittedOffset[]) => void;
+
+  const greedy = (commit: Commit, writePast: WritePast): Commit => {
+    return async (offsets) => {
+      await commit(offsets);
+      writePast(offsets);
+    };
+  };
+  const unfenced = (commit: Commit, writePast: WritePast): Commit => {
+    return (offsets) =>
+      commit(offsets).catch((error: unknown) => {
+        writePast(offsets);
+        throw error;
+      });
+  };
+  const optimistic = (commit: Commit): Commit => {
+    return (offsets) => commit(offsets).catch(() => {});
+  };
+
+  test.each([
+    ['commits of what is not its own', greedy, 'offsets of partitions that are not ours are left out of a commit'],
+    ['an unfenced commit', unfenced, 'a commit of a member that was counted out is refused, and nothing is written'],
+    [
+      'a commit that hides its refusal',
+      optimistic,
+      'a commit before join, during leave and after it rejects with GROUP_MEMBERSHIP_LOST',
+    ],
+  ])('%s', async (_, change, finding) => {
+    const real = memoryMembershipEnvironment('cooperative', true);
+    const withCommits = (driver: KafkaDriver): KafkaDriver =>
+      changed(driver, () => ({
+        openMembership: (options, listener) => {
+          const membership = driver.openMembership(options, listener);
+          const writePast = (offsets: readonly CommittedOffset[]) => {
+            const transaction = real.cluster.beginTransaction();
+            transaction.sendOffsets(options.groupId, offsets);
+            transaction.commit();
+          };
+          const commitOffsets = change((offsets) => membership.commitOffsets(offsets), writePast);
+          return changed(membership, () => ({ commitOffsets }));
+        },
+      }));
+    const newProcess = async () => {
+      const process = await real.newProcess();
+      return { ...process, driver: withCommits(process.driver) };
+    };
+    // Shorter than what a seeded test may take: one of them waits for the end of a session.
+    const options = { ...real.options, sessionTimeoutMs: 500 };
+    const environment = { ...real, options, newProcess };
+    const found = await failuresOf(/commit/, (runner) => membershipConformance({ ...runner, environment }));
+    expect(found).toContain(finding);
+  });
+});
+
 describe('the suite of stores finds out', () => {
   /** Does again under the claim of the day what was refused. */
   const unfenced = (store: OffsetStore): Partial<OffsetStore> => ({
@@ -54,17 +112,25 @@ describe('the suite of stores finds out', () => {
       return claims.map(() => true);
     },
   });
+  /** Swaps whatever is there. */
+  const blind = (store: OffsetStore): Partial<OffsetStore> => ({
+    swapTopicId: async (held, _seen, topicId) => {
+      const row = (await store.read([held.topic])).find(({ partition }) => partition === held.partition);
+      await store.swapTopicId(held, row?.topicId ?? '', topicId);
+    },
+  });
 
   test.each([
     ['a commit without fencing', unfenced, 'a claim that was taken over cannot commit'],
     ['a release that always succeeds', forgetful, 'a release leaves what others hold'],
+    ['a topic id that is swapped without looking', blind, 'a topic id that was not the one seen stays'],
   ])('%s', async (_, change, finding) => {
     const newPlace = async () => {
       const place = memoryLedgerPlace();
       return { ...place, newStore: (pipeline: string) => changed(place.newStore(pipeline), change) };
     };
     const environment = { capabilities: storeTraits, newPlace };
-    const found = await failuresOf(/claim|release/, (runner) => storeConformance({ ...runner, environment }));
+    const found = await failuresOf(/claim|release|topic id/, (runner) => storeConformance({ ...runner, environment }));
     expect(found).toContain(finding);
   });
 });

@@ -20,6 +20,9 @@ const names = [
   'recovered',
   'groupBalanced',
   'groupMembershipLost',
+  'blockLogged',
+  'blocksDiscarded',
+  'intakeClosed',
   'stateChanged',
 ];
 
@@ -62,6 +65,15 @@ const lingering = async (record) => {
   return { partition: record.partition, record_offset: record.offset, payload: record.text() };
 };
 
+/** A seeded build is made of a sink, or of the receivers' own code. */
+async function seededParts(seeded, options) {
+  if (seeded === undefined) return {};
+  const { seededReceivers } = await import('./seededReceivers.mjs');
+  if (!Object.hasOwn(seededReceivers, seeded)) return { sink: seededSink(seeded, options) };
+  seededReceivers[seeded]();
+  return {};
+}
+
 const transforms = { split, slowly, blocked, lingering };
 let stopping = false;
 let present;
@@ -74,7 +86,7 @@ for (const { options, transform, seeded, start } of runs) {
   if (stopping) break;
   const pipeline = definePipeline({
     ...options,
-    sink: seeded === undefined ? options.sink : seededSink(seeded, options),
+    ...(await seededParts(seeded, options)),
     ...(transform === undefined ? {} : { transform: transforms[transform] }),
   });
   present = pipeline;

@@ -10,8 +10,8 @@ export interface WorkerRun {
   readonly options: Record<string, unknown>;
   /** One of the worker's transforms. */
   readonly transform?: 'split' | 'slowly' | 'blocked' | 'lingering';
-  /** A build that breaks the promise; see seededSinks.mjs. */
-  readonly seeded?: 'ledgerOutside';
+  /** A build that breaks the promise; see seededSinks.mjs and seededReceivers.mjs. */
+  readonly seeded?: 'ledgerOutside' | 'acknowledgesEarly' | 'forgetsAllocated' | 'keepsBlocksOfOtherClaims';
   readonly start?: Record<string, unknown>;
 }
 

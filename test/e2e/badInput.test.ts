@@ -147,6 +147,40 @@ const cases: readonly (readonly [string, Case])[] = [
     },
   ],
   [
+    'receiver mode without a log',
+    {
+      change: (file) => file.replace('source:\n', 'source:\n  mode: receiver\n'),
+      exit: 2,
+      code: 'CONFIG_INVALID',
+      says: ['orders.yaml', 'wal: is missing'],
+      rows: 0,
+    },
+  ],
+  [
+    "receiver mode's options in direct mode",
+    {
+      change: (file) => `${file.replace('source:\n', 'source:\n  maxRate: 5\n')}wal: {dir: wal}\n`,
+      exit: 2,
+      code: 'CONFIG_INVALID',
+      says: ['source.maxRate: is for source.mode: receiver; use batch.maxRatePerPartition', 'wal: is for source.mode'],
+      rows: 0,
+    },
+  ],
+  [
+    'a receiver that cannot be, and a Redis that is none',
+    {
+      change: (file) =>
+        file.replace(
+          /topics: .*/,
+          'mode: receiver\n  maxRate: 5\n  sharedRate: {redisUrl: "http://:s3cret@h"}\n  receivers: [{type: tcp, name: a, port: 1}]\nwal: {dir: wal}',
+        ),
+      exit: 2,
+      code: 'CONFIG_INVALID',
+      says: ['redisUrl: the value given (not shown)', 'source.receivers[0].type: unknown value', 'socket, http'],
+      rows: 0,
+    },
+  ],
+  [
     'a missing environment variable',
     {
       change: line('connectionString', 'connectionString: ${NOT_SET_ANYWHERE}'),

@@ -114,9 +114,9 @@ describe('direct source', () => {
     await transaction.send(topic, 0, numbered(10, 2));
     const plan = (position: bigint) =>
       source.planTick([{ topic, partition: 0, position, untilMax: undefined }], undefined);
-    expect(String((await plan(0n))[0])).toContain('[0 -> 4]');
-    expect(String((await plan(8n))[0])).toContain('[8 -> 10]');
-    expect(String((await plan(10n))[0])).toContain('[10 -> 10]');
+    expect(String((await plan(0n)).ranges[0])).toContain('[0 -> 4]');
+    expect(String((await plan(8n)).ranges[0])).toContain('[8 -> 10]');
+    expect(String((await plan(10n)).ranges[0])).toContain('[10 -> 10]');
     await transaction.abort();
     await source.closeAll();
   });

@@ -138,6 +138,15 @@ describe.each(['cut', 'loseReply'] as const)('a connection that breaks (%s) at a
     expect((await observer.read())[0]).toMatchObject({ state: 'parked', reason: 'why' });
   });
 
+  test('topic id', async () => {
+    await begin();
+    const held = await claim();
+    const happened = once('UPDATE', verdict);
+    await store.swapTopicId(held, 'id', 'another');
+    expect(happened()).toBe(true);
+    expect((await observer.read())[0]?.topicId).toBe('another');
+  });
+
   test('reading', async () => {
     await begin();
     for (const [words, read] of [

@@ -83,10 +83,14 @@ async function gone(dir: string, pids: readonly number[]): Promise<void> {
 describe('what a process started ends with it', () => {
   test.each(['SIGKILL', 'SIGTERM', 'SIGINT'] as const)('when it dies of %s', async (signal) => {
     const { child, dir } = await startHolder('sleeper', 'signal');
+    // Twice the same: a shell has other children for a moment while it starts.
+    let seen = '';
     const pids = await waitUntil('a shell and its child', () => {
       const listed = listedPids(dir);
       const all = [...listed, ...childrenOf(listed)];
-      return all.length === 2 ? all : undefined;
+      const isSteady = all.length === 2 && all.join() === seen;
+      seen = all.join();
+      return isSteady ? all : undefined;
     });
     expect(living(pids)).toHaveLength(2);
     child.kill(signal);

@@ -5,6 +5,9 @@
  *
  * npm run soak -- --group [--minutes N] [--rate N] [--protocols all|kafkajs:eager,…] [--seed N]: the proof of test/group, up to
  * four processes of a consumer group on three brokers.
+ *
+ * npm run soak -- --receiver [--minutes N] [--seed N]: one process of receiver mode, while its broker, its database, the process
+ * itself and its directory have all that can happen to them.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
@@ -25,12 +28,14 @@ import { pickFault, startInPlace, type Victims } from './faults.ts';
 import { soakGroups } from './groups.ts';
 import { Producer, size } from './producer.ts';
 import { randomness } from './randomness.ts';
+import { soakReceiver } from './receiver.ts';
 
 const { values } = parseArgs({
   options: {
     minutes: { type: 'string', default: '5' },
     seed: { type: 'string' },
     group: { type: 'boolean', default: false },
+    receiver: { type: 'boolean', default: false },
     rate: { type: 'string', default: '20000' },
     protocols: { type: 'string', default: 'all' },
   },
@@ -55,6 +60,7 @@ async function main(): Promise<number> {
   if (values.group) {
     return soakGroups({ minutes, seed, recordsPerSecond: Number(values.rate), protocols: values.protocols, say });
   }
+  if (values.receiver) return soakReceiver({ minutes, seed, say });
   say(`seed ${seed}, ${minutes} minutes`);
   const [kafka, postgres] = await Promise.all([
     kafkaService({ owned: true, proxied: true, say }),

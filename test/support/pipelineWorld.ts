@@ -81,6 +81,16 @@ export async function pipelineWorld(options: WorldOptions = {}): Promise<Pipelin
   };
 }
 
+/** Every record as a row of `public.orders`, under its offset. */
+export function offsetSink(world: PipelineWorld) {
+  return {
+    type: 'postgres',
+    connectionString: world.databaseUrl,
+    table: 'public.orders',
+    columns: { id: '$offset', payload: '$value' },
+  } as const;
+}
+
 function usual(topic: string): Record<string, unknown> {
   return {
     pipeline: 'orders',
