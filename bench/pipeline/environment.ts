@@ -30,6 +30,7 @@ export class Environment {
   readonly preparationSeconds: Record<string, number> = {};
   readonly #dir = mkdtempSync(join(tmpdir(), 'tidemark-bench-'));
   readonly #made = new Map<string, Promise<unknown>>();
+  #folders = 0;
 
   private constructor(settings: Settings, services: Services) {
     this.settings = settings;
@@ -47,6 +48,12 @@ export class Environment {
   async close(): Promise<void> {
     rmSync(this.#dir, { recursive: true, force: true });
     await stopServices();
+  }
+
+  /** A folder that does not exist yet. */
+  freshFolder(): string {
+    this.#folders += 1;
+    return join(this.#dir, `folder-${this.#folders}`);
   }
 
   /** A new topic without records. */

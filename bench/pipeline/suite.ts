@@ -3,11 +3,22 @@ import type { Environment } from './environment.ts';
 import { type Measures, type Spread, spreadOf } from './measures.ts';
 import { latency } from './workloads/latency.ts';
 import { reading } from './workloads/reading.ts';
+import { receiver, receiving } from './workloads/receiver.ts';
 import { exactlyOnce, parsed, raw, rawKeyed } from './workloads/tables.ts';
 import { twoProcesses } from './workloads/twoProcesses.ts';
 import type { Contestant, Workload } from './workloads/workload.ts';
 
-export const workloads: readonly Workload[] = [raw, rawKeyed, parsed, exactlyOnce, latency, reading, twoProcesses];
+export const workloads: readonly Workload[] = [
+  raw,
+  rawKeyed,
+  parsed,
+  exactlyOnce,
+  latency,
+  reading,
+  twoProcesses,
+  receiving,
+  receiver,
+];
 
 export interface ContestantResult {
   readonly title: string;

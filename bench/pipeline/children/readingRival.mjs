@@ -47,8 +47,8 @@ async function kafkajsConsumer() {
 }
 
 async function confluentConsumer() {
-  const { importOptionalPackage } = await import('../../../dist/platform/index.js');
-  const library = await importOptionalPackage('@confluentinc/kafka-javascript', 'TIDEMARK_CONFLUENT_DIR');
+  const { requireOptionalPackage } = await import('../../../dist/platform/index.js');
+  const library = requireOptionalPackage('@confluentinc/kafka-javascript', 'TIDEMARK_CONFLUENT_DIR');
   const { Kafka, logLevel } = library.KafkaJS;
   const kafka = new Kafka({ kafkaJS: { clientId: 'tidemark-bench-reading', brokers, logLevel: logLevel.NOTHING } });
   return kafka.consumer({ kafkaJS: { groupId, fromBeginning: true } });

@@ -29,6 +29,22 @@ export function pipelineOptions(
   };
 }
 
+/** tidemark in receiver mode with its default options: through a log in a fresh directory, on the disk of the bench. */
+export function tidemarkReceiving(environment: Environment, table: BenchTable): Contestant {
+  const title = 'tidemark, receiver mode';
+  return {
+    name: 'receiver',
+    title,
+    isOurs: false,
+    measure: inEmptyTable(environment, table, title, async () => {
+      const topic = await environment.filledTopic();
+      const wal = { dir: environment.freshFolder() };
+      const options = { ...pipelineOptions(environment, table, topic.name, { mode: 'receiver' }), wal };
+      return reportOf('pipeline.mjs', { options, until: 'end' });
+    }),
+  };
+}
+
 /** tidemark with its default options, or with some of `batch` changed. */
 export function tidemark(
   environment: Environment,

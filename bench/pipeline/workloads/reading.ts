@@ -39,7 +39,7 @@ export const reading: Workload = {
 async function confluentProblem(): Promise<string | undefined> {
   // In a process of its own, as the contestant would be.
   const library = new URL('../../../dist/kafka/drivers/confluent/library.js', import.meta.url);
-  const look = `await (await import('${library.href}')).loadLibrary().catch(({ message }) => console.log(message))`;
+  const look = `try { (await import('${library.href}')).loadLibrary() } catch ({ message }) { console.log(message) }`;
   const { stdout } = await run(process.execPath, ['--input-type=module', '--eval', look]);
   return stdout === '' ? undefined : stdout.trimEnd();
 }
