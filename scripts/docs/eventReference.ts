@@ -14,12 +14,14 @@ export interface DocumentedEvent {
 export function documentedEvents(text: string = readFileSync(source, 'utf8')): readonly DocumentedEvent[] {
   const body = /export interface PipelineEvents \{\n([\s\S]*?)\n\}/.exec(text)?.[1] ?? '';
   let when = '';
-  return [...body.matchAll(/^ {2}\/\*\* (.*?) \*\/$|^ {2}(\w+): ([\s\S]*?);$(?=\n {2}\S|(?![\s\S]))/gm)].flatMap(
+  return [...body.matchAll(/^ {2}\/\*\*\s([\s\S]*?)\s\*\/$|^ {2}(\w+): ([\s\S]*?);$(?=\n {2}\S|(?![\s\S]))/gm)].flatMap(
     ([, comment, name, type = '']) => {
-      if (comment !== undefined) when = comment;
+      if (comment !== undefined) when = comment.replaceAll(/\s*\n?\s*\* /g, ' ').trim();
       if (name === undefined) return [];
-      const own = [...type.matchAll(/readonly (\w+):/g)].map(([, field = '']) => field);
-      return [{ name, when, fields: type.includes('TopicPartition') ? ['topic', 'partition', ...own] : own }];
+      const own = [...type.matchAll(type.includes('\n') ? /^ {4}readonly (\w+):/gm : /readonly (\w+):/g)].map(
+        ([, field = '']) => field,
+      );
+      return [{ name, when, fields: type.startsWith('TopicPartition') ? ['topic', 'partition', ...own] : own }];
     },
   );
 }

@@ -3,7 +3,7 @@ import { kindsText, type OptionNode, optionPath, walkOptions } from '../../src/p
 /** The table of all options: the generated part of docs/config.md. */
 export function optionReference(): string {
   const rows = [...walkOptions()]
-    .filter(({ keys, node }) => !keys.includes('[]') && (node.description !== undefined || keys.at(-1) !== '*'))
+    .filter(({ keys, node }) => keys.at(-1) !== '[]' && (node.description !== undefined || keys.at(-1) !== '*'))
     .map(
       ({ keys, node }) => `| \`${pathText(keys)}\` | ${typeText(node)} | ${defaultText(node)} | ${meaningText(node)} |`,
     );
@@ -11,7 +11,10 @@ export function optionReference(): string {
 }
 
 function pathText(keys: readonly string[]): string {
-  return keys.map((key) => (key === '*' ? '<name>' : optionPath([key]))).join('.');
+  return keys
+    .map((key) => (key === '*' ? '<name>' : key === '[]' ? key : optionPath([key])))
+    .join('.')
+    .replaceAll('.[]', '[]');
 }
 
 function typeText(node: OptionNode): string {
@@ -38,5 +41,6 @@ function defaultText(node: OptionNode): string {
 function meaningText(node: OptionNode): string {
   const example = node.example === undefined ? '' : ` Example: \`${JSON.stringify(node.example)}\`.`;
   const secret = node.secret ? ' Secret: never shown.' : '';
-  return `${node.description ?? ''}${example}${secret}`.replaceAll('|', '\\|').trim();
+  const mode = node.mode === undefined ? '' : ` Mode ${node.mode} only.`;
+  return `${node.description ?? ''}${mode}${example}${secret}`.replaceAll('|', '\\|').trim();
 }
