@@ -24,6 +24,10 @@ describe('the end of a test run', () => {
     const { lines, exitCode } = await run('mixed', 'passing', 'hook');
     expect(lines.at(-1)).toBe('3 passed, 2 failed, 2 skipped');
     expect(exitCode).toBe(1);
+    expect(lines.slice(-3, -1).sort()).toEqual([
+      'FAILED test/e2e/hook.fixture.ts: the clean-up failed',
+      expect.stringMatching(/^FAILED test\/unit\/mixed\.fixture\.ts > fails: expected 1 to be 2/),
+    ]);
     expect(lines).toContain('  test/unit/mixed.fixture.ts > skips itself: no such service');
     expect(lines).toContain('  test/unit/mixed.fixture.ts > is skipped without a word: no reason given');
     expect(lines.filter((line) => /^ {2}(unit|e2e ) {2}\d+\.\d s {2}\d tests$/.test(line))).toHaveLength(2);
@@ -38,6 +42,7 @@ describe('the end of a test run', () => {
     const { lines, exitCode } = await run(name);
     expect(lines.at(-1)).toBe(closing);
     expect(exitCode).toBe(code);
+    expect(lines.at(-2)?.startsWith('FAILED ')).toBe(code === 1 && name !== 'nothing-of-this-name');
   });
 
   test('names groups by the folder under test', () => {
@@ -47,7 +52,8 @@ describe('the end of a test run', () => {
   });
 
   test('mentions skips only when there are any', () => {
-    const lines = summaryLines({ passed: 2, failed: 0, skipped: [], groups: [{ name: 'unit', tests: 2, ms: 1_234 }] });
+    const groups = [{ name: 'unit', tests: 2, ms: 1_234 }];
+    const lines = summaryLines({ passed: 2, failed: 0, failures: [], skipped: [], groups });
     expect(lines.slice(1)).toEqual(['  unit  1.2 s  2 tests', '2 passed, 0 failed']);
   });
 });
