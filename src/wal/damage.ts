@@ -1,4 +1,5 @@
 import { type ErrorCode, isTidemarkError, messageOf, TidemarkError } from '../errors.ts';
+import { errnoOf, isNoRoom } from '../platform/index.ts';
 import type { FormatProblem } from './format.ts';
 
 /** Something wrong with a log: where, what, and the code it stops an opening with. */
@@ -28,18 +29,6 @@ const hints: Readonly<Record<Damage['code'], string>> = {
   WAL_SEGMENT_FOREIGN: `Find out how a file of another log came here. ${salvage}`,
   WAL_VERSION_UNSUPPORTED: 'Run the version of tidemark that wrote it.',
 };
-
-const noRoom: ReadonlySet<unknown> = new Set(['ENOSPC', 'EDQUOT']);
-
-/** The disk is full, or the user's share of it. */
-export function isNoRoom(error: unknown): boolean {
-  return noRoom.has(errnoOf(error));
-}
-
-export function errnoOf(error: unknown): string | undefined {
-  const code = error instanceof Error && 'code' in error ? error.code : undefined;
-  return typeof code === 'string' ? code : undefined;
-}
 
 /** A failed call of the file system in our words. A full disk has a code of its own: it can be tried again. */
 export function fileError(code: 'WAL_READ_FAILED' | 'WAL_WRITE_FAILED', path: string, cause: unknown): TidemarkError {

@@ -1,6 +1,6 @@
 import { TidemarkError } from '../errors.ts';
-import { type DurableFiles, nodeFiles } from '../platform/index.ts';
-import { errnoOf, fileError } from './damage.ts';
+import { type DurableFiles, errnoOf, nodeFiles } from '../platform/index.ts';
+import { fileError } from './damage.ts';
 import { findHolder, type LockHolder, type LockProcesses, systemProcesses } from './lock.ts';
 import type { FrameVisitor } from './segmentWalk.ts';
 import { type Survey, surveyLog } from './survey.ts';

@@ -1,6 +1,6 @@
 import { TidemarkError } from '../errors.ts';
-import { type Clock, type DurableFiles, failpoint } from '../platform/index.ts';
-import { fileError, isNoRoom } from './damage.ts';
+import { type Clock, type DurableFiles, failpoint, isNoRoom } from '../platform/index.ts';
+import { fileError } from './damage.ts';
 import { frameHeaderBytes, segmentHeaderBytes } from './format.ts';
 import type { GroupWriter } from './groupCommit.ts';
 import type { KnownSegment, RecoveredLog } from './recovery.ts';

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { TidemarkError } from '../errors.ts';
-import type { DurableFile, DurableFiles } from '../platform/index.ts';
-import { damageError, errnoOf, fileError } from './damage.ts';
+import { type DurableFile, type DurableFiles, errnoOf } from '../platform/index.ts';
+import { damageError, fileError } from './damage.ts';
 import { frameHeaderBytes, frameKinds, frameSeed, indexAfter, segmentHeaderBytes, segmentName } from './format.ts';
 import { type Frame, FrameScan } from './frameScan.ts';
 import type { KnownSegment } from './recovery.ts';

@@ -1,10 +1,10 @@
 import { join } from 'node:path';
 import { TidemarkError } from '../errors.ts';
-import { type DurableFile, type DurableFiles, newClaimToken } from '../platform/index.ts';
-import { isLeftover, makeFile, temporarySuffix } from './atomicFile.ts';
+import { type DurableFile, type DurableFiles, makeFile, newClaimToken, temporarySuffix } from '../platform/index.ts';
 import { damageError, fileError } from './damage.ts';
 import { segmentHeaderBytes, segmentName } from './format.ts';
 import { readBytes } from './frameScan.ts';
+import { isLeftover } from './lock.ts';
 import { SegmentFile } from './segmentFile.ts';
 import type { TornTail } from './segmentWalk.ts';
 import { encodeSlot, type LogState, stateFileOf, stateName, writeSlot } from './state.ts';

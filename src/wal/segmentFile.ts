@@ -1,6 +1,5 @@
 import { join } from 'node:path';
-import { crc32c, type DurableFile, type DurableFiles } from '../platform/index.ts';
-import { makeFile } from './atomicFile.ts';
+import { crc32c, type DurableFile, type DurableFiles, makeFile } from '../platform/index.ts';
 import {
   encodeFrameHeader,
   encodeSegmentHeader,

@@ -10,9 +10,8 @@
  * Good frames further on that do not say so prove nothing: a disk may keep the pages of unsynced writes in any order.
  */
 import { join } from 'node:path';
-import type { DurableFile, DurableFiles } from '../platform/index.ts';
-import { isLeftover } from './atomicFile.ts';
-import { type Damage, damageOf, errnoOf } from './damage.ts';
+import { type DurableFile, type DurableFiles, errnoOf } from '../platform/index.ts';
+import { type Damage, damageOf } from './damage.ts';
 import {
   decodeSegmentHeader,
   type FormatProblem,
@@ -21,6 +20,7 @@ import {
   segmentHeaderBytes,
   segmentName,
 } from './format.ts';
+import { isLeftover } from './lock.ts';
 import { type FrameVisitor, type IndexRange, type SegmentTask, SegmentWalk, type TornTail } from './segmentWalk.ts';
 import { type LogState, type ReadState, readState, stateFileOf } from './state.ts';
 

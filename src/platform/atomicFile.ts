@@ -1,20 +1,12 @@
 import { join } from 'node:path';
-import type { DurableFiles } from '../platform/index.ts';
+import type { DurableFiles } from './durableFiles.ts';
 
 /** Names of files that are being made. */
 export const temporarySuffix = '.tmp';
 
 /**
- * Files that a process was making when it ended, for the opening to remove. Not those of locks: another process may be
- * making its own just now, to find out that the directory is held.
- */
-export function isLeftover(name: string): boolean {
-  return name.endsWith(temporarySuffix) && !name.startsWith('lock-');
-}
-
-/**
- * Makes a file with all of its bytes, durably, or not at all: under another name first, then renamed. Rejects with the
- * system's error; what was begun is removed as far as that goes.
+ * Makes a file with all of its bytes, or puts it in the place of the one that is there, durably, or not at all: under
+ * another name first, then renamed. Rejects with the system's error; what was begun is removed as far as that goes.
  */
 export async function makeFile(
   files: DurableFiles,
