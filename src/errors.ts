@@ -31,14 +31,18 @@ export const errorCodes = {
   KAFKA_DRIVER_UNAVAILABLE: 'the client library of the chosen driver is not installed or cannot be loaded',
   GROUP_MEMBERSHIP_LOST: 'this process is not a member of the consumer group any more',
   GROUP_PROTOCOL_CONFLICT: 'the members of the consumer group speak another protocol',
+  GROUP_ACTIVE: 'the consumer group has members: nobody else may change its offsets',
 
   // ledger
   STORE_UNREACHABLE: 'the database of the offset store does not answer',
   STORE_AUTHENTICATION_FAILED: 'the database refused the credentials',
   STORE_SCHEMA_UNSUPPORTED: 'the ledger schema was written by another version of tidemark',
   STORE_REQUEST_FAILED: 'the offset store answered with an error',
+  STORE_INCAPABLE: 'the offset store cannot do what was asked of it',
+  STORE_LOCKED: 'another process has the offset store open, which is for one process only',
   LEDGER_FENCED: 'the partition carries the claim of another owner',
   LEDGER_MOVED: 'the stored offset, or topic id, is not the one the request starts from',
+  LEDGER_IN_USE: 'a live process works on the partition',
   LEDGER_TAMPERED: 'the stored offset changed under our own claim and the history does not explain it',
   LEDGER_AHEAD: 'the stored offset lies beyond the end of the log',
   COMMIT_IN_DOUBT: 'the connection died after the commit was sent: whether it happened is unknown',

@@ -1,13 +1,19 @@
 export { requireAccounted } from './accounting.ts';
 export { type ClaimOptions, decideClaim, heartbeatTimeoutMs } from './decideClaim.ts';
 export { type FirstPositionRules, type NewPartition, planFirstPositions } from './firstPosition.ts';
+export { type CommittedRange, type Control, type RangeKind, rangeKinds } from './ledgerEntries.ts';
+export type {
+  NewControl,
+  OperatorCalls,
+  PositionMove,
+  RangesQuery,
+  SeenRow,
+} from './operatorCalls.ts';
 export { judgePosition, judgePositions, type PositionVerdict, type ReadUpTo } from './positionVerdict.ts';
 export { explainLowerPosition, resolveInDoubt } from './resolveInDoubt.ts';
 export {
   type ClaimOutcome,
   type ClaimRequest,
-  type CommittedRange,
-  type Control,
   type FirstPosition,
   type HeldClaim,
   lagOf,
@@ -16,8 +22,7 @@ export {
   type PartitionState,
   partitionStates,
   type RangeCommit,
-  type RangeKind,
-  rangeKinds,
   type StoreCapabilities,
   type StoredOffset,
 } from './store.ts';
+export type { StorePlace } from './storePlace.ts';

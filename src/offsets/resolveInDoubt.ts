@@ -1,5 +1,6 @@
 import type { OffsetRange } from '../model/index.ts';
-import type { CommittedRange, HeldClaim, StoredOffset } from './store.ts';
+import type { CommittedRange } from './ledgerEntries.ts';
+import type { HeldClaim, StoredOffset } from './store.ts';
 
 /**
  * What became of a commit whose answer is missing, from the row as it stands after a fresh claim of ours: at the end of the range

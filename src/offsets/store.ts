@@ -1,5 +1,7 @@
 import type { OffsetRange, PartitionBounds, RangeCounts, TopicPartition } from '../model/index.ts';
 import type { ProcessIdentity } from '../platform/index.ts';
+import type { CommittedRange, Control } from './ledgerEntries.ts';
+import type { OperatorCalls } from './operatorCalls.ts';
 
 /**
  * The ledger: where a pipeline's positions live, who owns each partition, and what was committed.
@@ -8,10 +10,14 @@ import type { ProcessIdentity } from '../platform/index.ts';
  * TidemarkError; STORE_UNREACHABLE and other retriable ones changed nothing that a repetition would double: each
  * operation is a compare-and-set or idempotent. Operations of one call are all or nothing.
  */
-export interface OffsetStore {
+export interface OffsetStore extends OperatorCalls {
   readonly capabilities: StoreCapabilities;
-  /** Connects, creates or migrates the schema. Rejects with STORE_UNREACHABLE, STORE_AUTHENTICATION_FAILED, STORE_SCHEMA_UNSUPPORTED. */
-  open(): Promise<void>;
+  /**
+   * `use`, the default: connects, creates or migrates what the store needs. `look`: only to read; creates nothing, and a place where no
+   * pipeline was ever started reads as empty. Rejects with STORE_UNREACHABLE, STORE_AUTHENTICATION_FAILED,
+   * STORE_SCHEMA_UNSUPPORTED, STORE_LOCKED.
+   */
+  open(purpose?: 'use' | 'look'): Promise<void>;
   /** Also while `open` or other calls are pending: those are cut and reject, whatever became of them in the store. */
   close(): Promise<void>;
   /** Makes this process known as an owner of the pipeline. Repeating it is the heartbeat. */
@@ -49,7 +55,8 @@ export interface OffsetStore {
    * Commits ranges that have no output in a sink of this store (gaps, or everything where the sink is not transactional):
    * all or nothing. LEDGER_FENCED, LEDGER_MOVED, LEDGER_TAMPERED (the history does not end where the range starts),
    * COMMIT_IN_DOUBT, or INVARIANT_BROKEN for counts that do not add up (I6). Contiguous batch ranges of one claim merge in the
-   * history, up to a minute of batch time or a million records.
+   * history, up to a minute of batch time or a million records. A gap ends the orders to skip
+   * that lie behind it.
    */
   commitRanges(commits: readonly RangeCommit[]): Promise<void>;
   /** Newest history row of a partition, undefined for one the ledger does not know. */
@@ -113,9 +120,6 @@ export type ClaimOutcome =
   /** Somebody else moved first; `row` is what is there now, undefined when the row is gone. */
   | { readonly claimed: false; readonly row: StoredOffset | undefined };
 
-export const rangeKinds = ['batch', 'gap', 'reset', 'base'] as const;
-export type RangeKind = (typeof rangeKinds)[number];
-
 /** One range to commit: the row must stand at `range.fromOffset` under `held`, and moves to `range.untilOffset`. */
 export interface RangeCommit {
   readonly range: OffsetRange;
@@ -128,34 +132,6 @@ export interface RangeCommit {
   /** `gap` = a loss that was accepted; needs a reason. */
   readonly kind: 'batch' | 'gap';
   readonly reason: string | null;
-}
-
-/** A row of the history. */
-export interface CommittedRange extends TopicPartition {
-  readonly seq: bigint;
-  readonly incarnation: bigint;
-  readonly fromOffset: bigint;
-  readonly untilOffset: bigint;
-  readonly counts: Readonly<RangeCounts>;
-  readonly owner: string | null;
-  readonly ownerEpoch: bigint;
-  readonly kind: RangeKind;
-  readonly reason: string | null;
-  readonly committedAtMs: number;
-}
-
-/** An operator's order: `pause` stops a partition, `skip` passes over `[fromOffset, untilOffset)` and leaves a gap. */
-export interface Control {
-  readonly id: bigint;
-  /** null = every topic. */
-  readonly topic: string | null;
-  /** null = every partition. */
-  readonly partition: number | null;
-  readonly order: 'pause' | 'skip';
-  readonly fromOffset: bigint | null;
-  readonly untilOffset: bigint | null;
-  readonly reason: string;
-  readonly orderedBy: string;
 }
 
 /** Lag against the readable end: what a reader of committed records still has to do. */

@@ -1,6 +1,6 @@
 /** Ledgers of PostgreSQL for tests: a schema each in one database, and what someone does to them by hand. */
 import pg from 'pg';
-import type { Control, OffsetStore } from '../../src/offsets/index.ts';
+import type { OffsetStore } from '../../src/offsets/index.ts';
 import { PostgresStore, type PostgresStoreOptions, quoteIdentifier } from '../../src/offsets/stores/postgres/index.ts';
 import type { LedgerPlace } from '../../src/testkit/index.ts';
 
@@ -54,16 +54,6 @@ export class LedgerPlaces {
       removeByHand: async (pipeline, { topic, partition }) => {
         await this.sql(`DELETE FROM ${s}.offsets WHERE ${row}`, [pipeline, topic, partition]);
       },
-      writeControl: (pipeline, control) => this.#writeControl(s, pipeline, control),
     };
-  }
-
-  async #writeControl(s: string, pipeline: string, control: Omit<Control, 'id'>): Promise<void> {
-    const { topic, partition, order, fromOffset, untilOffset, reason, orderedBy } = control;
-    await this.sql(
-      `INSERT INTO ${s}.controls (pipeline, topic, partition, "order", from_offset, until_offset, reason, ordered_by)
-       VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
-      [pipeline, topic, partition, order, fromOffset?.toString(), untilOffset?.toString(), reason, orderedBy],
-    );
   }
 }

@@ -20,9 +20,6 @@ export function memoryLedgerPlace(): LedgerPlace {
     newStore: (pipeline) => database.store(pipeline),
     moveByHand: async (pipeline, of, nextOffset) => database.moveByHand(pipeline, of, nextOffset),
     removeByHand: async (pipeline, of) => database.removeByHand(pipeline, of),
-    writeControl: async (pipeline, control) => {
-      database.order(pipeline, control);
-    },
   };
 }
 

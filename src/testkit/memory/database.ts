@@ -1,5 +1,5 @@
 import type { TopicPartition } from '../../model/index.ts';
-import type { CommittedRange, Control, StoredOffset } from '../../offsets/index.ts';
+import type { CommittedRange, NewControl, StoredOffset, StorePlace } from '../../offsets/index.ts';
 import { type Clock, systemClock } from '../../platform/index.ts';
 import type { SinkContext, SinkDefinition } from '../../sinks/index.ts';
 import { type DatabaseCall, DatabaseServer, type MemoryRow, type Refusal } from './databaseServer.ts';
@@ -85,9 +85,20 @@ export class MemoryDatabase implements SinkDefinition {
     this.#server.cutTransactions(instanceId);
   }
 
-  /** Gives an operator's order; the returned function takes it back. */
-  order(pipeline: string, control: Omit<Control, 'id'>): () => void {
-    return this.#server.ledger(pipeline).order(control);
+  /** Where the ledgers of all pipelines live, as an operator's tool sees it. */
+  get place(): StorePlace {
+    return {
+      name: 'memory',
+      pipelines: async () => this.#server.pipelines(),
+      store: (pipeline) => this.store(pipeline),
+    };
+  }
+
+  /** Gives an operator's order and interrupts nobody; the returned function takes it back. */
+  order(pipeline: string, control: NewControl): () => void {
+    const ledger = this.#server.ledger(pipeline);
+    const { id } = ledger.keepOrder(control, 'operator');
+    return () => ledger.withdraw([id]);
   }
 
   /** Writes a row's offset behind the back of its owner, as someone does by hand. */

@@ -17,7 +17,14 @@ export type StoreCall =
   | 'swapTopicId'
   | 'commitGap'
   | 'newestRange'
-  | 'controls';
+  | 'controls'
+  | 'ranges'
+  | 'newestRanges'
+  | 'move'
+  | 'remove'
+  | 'interrupt'
+  | 'order'
+  | 'withdraw';
 
 /** Calls of store and sink. `commitRanges` is the commit of a transaction with rows. */
 export type DatabaseCall = StoreCall | 'openSink' | 'begin' | 'drain' | 'commitRanges';
@@ -53,6 +60,11 @@ export class DatabaseServer {
     const ledger = this.#ledgers.get(pipeline) ?? new Ledger(this.clock);
     this.#ledgers.set(pipeline, ledger);
     return ledger;
+  }
+
+  /** Those that have rows. */
+  pipelines(): readonly string[] {
+    return [...this.#ledgers].flatMap(([name, ledger]) => (ledger.read(undefined).length > 0 ? [name] : [])).sort();
   }
 
   away(): void {

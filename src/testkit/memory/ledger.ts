@@ -6,9 +6,12 @@ import type {
   Control,
   FirstPosition,
   HeldClaim,
+  NewControl,
   OwnerStatus,
   PartitionState,
+  PositionMove,
   RangeCommit,
+  SeenRow,
   StoredOffset,
 } from '../../offsets/index.ts';
 import { type Clock, newClaimToken, type ProcessIdentity } from '../../platform/index.ts';
@@ -18,8 +21,10 @@ import {
   type HistoryRow,
   type LedgerRow,
   noCountsRow,
+  passedError,
   topicIdError,
 } from './ledgerCommit.ts';
+import { concerns, isAsSeen, isDone, isPassed, moved, place, tombstone } from './ledgerMoves.ts';
 
 /** The ledger of one pipeline: rows, history, owners, controls. Synchronous; what throws has changed nothing. */
 export class Ledger {
@@ -27,7 +32,9 @@ export class Ledger {
   #rows = new Map<PartitionKey, LedgerRow>();
   #history = new Map<PartitionKey, readonly HistoryRow[]>();
   readonly #owners = new Map<string, ProcessIdentity & { readonly seenMs: number }>();
-  readonly #controls: Control[] = [];
+  #controls: readonly Control[] = [];
+  /** Orders ever given. */
+  #orders = 0n;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -122,12 +129,17 @@ export class Ledger {
   /** All of them or none. */
   commit(commits: readonly RangeCommit[]): void {
     const [rows, history] = [new Map(this.#rows), new Map(this.#history)];
+    let controls = this.#controls;
     for (const commit of commits.toSorted((a, b) => comparePartitions(a.range, b.range))) {
       const key = partitionKey(commit.range);
       const after = commitRange(rows.get(key), history.get(key) ?? [], commit, this.#clock);
       rows.set(key, after.row);
       history.set(key, after.history);
+      if (commit.kind === 'gap') {
+        controls = controls.filter((order) => !isPassed(order, commit.range, commit.range.untilOffset));
+      }
     }
+    this.#controls = controls;
     this.#rows = rows;
     this.#history = history;
   }
@@ -137,17 +149,87 @@ export class Ledger {
     return this.#history.get(partitionKey(of)) ?? [];
   }
 
+  historyAt(key: PartitionKey): readonly HistoryRow[] {
+    return this.#history.get(key) ?? [];
+  }
+
+  /** Of every partition, by topic, partition and seq. */
+  ranges(): readonly HistoryRow[] {
+    return [...this.#history.values()].flat().sort((a, b) => comparePartitions(a, b) || Number(a.seq - b.seq));
+  }
+
+  /** Every partition that has a history. */
+  places(): ReadonlySet<PartitionKey> {
+    return new Set(this.#history.keys());
+  }
+
+  /** All of them, or none when one is not as it was seen: those are the answer. */
+  move(moves: readonly PositionMove[], by: string): readonly TopicPartition[] {
+    const due = moves.filter((move) => !isDone(this.historyAt(partitionKey(move)).at(-1), move, by));
+    const changed = due.filter(({ seen, ...of }) => !isAsSeen(this.#rows.get(partitionKey(of)), seen));
+    if (changed.length > 0) return changed.map(place);
+    for (const move of due) {
+      const key = partitionKey(move);
+      const history = this.historyAt(key);
+      const { row, range } = moved(this.#rows.get(key), history, move, by, this.#clock);
+      this.#rows.set(key, row);
+      this.#history.set(key, [...history, range]);
+      this.#controls = this.#controls.filter((order) => !isPassed(order, move, move.toOffset));
+    }
+    return [];
+  }
+
+  remove(rows: readonly SeenRow[], by: string, reason: string): readonly TopicPartition[] {
+    const changed = rows.filter((seen) => !isAsSeen(this.#rows.get(partitionKey(seen)), seen));
+    if (changed.length > 0) return changed.map(place);
+    for (const seen of rows) {
+      const key = partitionKey(seen);
+      const row = this.#rows.get(key);
+      if (row === undefined) continue;
+      const history = this.historyAt(key);
+      this.#history.set(key, [...history, tombstone(row, history, by, reason, this.#clock)]);
+      this.#rows.delete(key);
+      this.#controls = this.#controls.filter(
+        ({ topic, partition }) => topic !== seen.topic || partition !== seen.partition,
+      );
+    }
+    return [];
+  }
+
+  interrupt(of: readonly TopicPartition[]): void {
+    for (const one of of) {
+      const row = this.#rows.get(partitionKey(one));
+      if (row !== undefined) this.#interrupt(row);
+    }
+  }
+
   controls(): readonly Control[] {
     return [...this.#controls];
   }
 
-  order(control: Omit<Control, 'id'>): () => void {
-    const ordered = { ...control, id: (this.#controls.at(-1)?.id ?? 0n) + 1n };
-    this.#controls.push(ordered);
-    return () => {
-      const index = this.#controls.indexOf(ordered);
-      if (index >= 0) this.#controls.splice(index, 1);
-    };
+  /** Keeps the orders, and takes the claims of the partitions they are about. */
+  order(orders: readonly NewControl[], by: string): readonly Control[] {
+    for (const { topic, partition, fromOffset } of orders) {
+      if (topic === null || partition === null || fromOffset === null) continue;
+      const row = this.#rows.get(partitionKey({ topic, partition }));
+      if (row !== undefined && row.nextOffset > fromOffset) throw passedError(row, fromOffset);
+    }
+    const kept = orders.map((order) => this.keepOrder(order, by));
+    for (const row of this.#rows.values()) {
+      if (kept.some((control) => concerns(control, row))) this.#interrupt(row);
+    }
+    return kept;
+  }
+
+  keepOrder(order: NewControl, by: string): Control {
+    this.#orders += 1n;
+    const control = { ...order, id: this.#orders, orderedBy: by, orderedAtMs: this.#clock.now() };
+    this.#controls = [...this.#controls, control];
+    return control;
+  }
+
+  withdraw(ids: readonly bigint[]): void {
+    this.#controls = this.#controls.filter(({ id }) => !ids.includes(id));
   }
 
   /** Changes a row without asking for a claim, as someone does by hand. */
@@ -159,6 +241,11 @@ export class Ledger {
 
   removeByHand(of: TopicPartition): void {
     this.#rows.delete(partitionKey(of));
+  }
+
+  #interrupt(row: LedgerRow): void {
+    const again = row.state === 'parked' ? ({ state: 'running', reason: null } as const) : {};
+    this.#change(row, { claim: null, owner: null, ownerEpoch: row.ownerEpoch + 1n, ...again });
   }
 
   #change(row: LedgerRow, change: Partial<LedgerRow>): LedgerRow {

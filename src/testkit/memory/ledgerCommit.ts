@@ -57,6 +57,11 @@ export function topicIdError(of: TopicPartition, seenTopicId: string, row: Ledge
   return refusal('LEDGER_MOVED', of, `has the topic id ${row.topicId}, not ${seenTopicId}`);
 }
 
+/** An order to skip came too late. */
+export function passedError(row: LedgerRow, fromOffset: bigint): TidemarkError {
+  return refusal('LEDGER_MOVED', row, `stands at ${row.nextOffset} already, behind offset ${fromOffset}`);
+}
+
 /** The row a history begins with. */
 export function noCountsRow({ topic, partition }: TopicPartition, at: bigint) {
   const ends = { fromOffset: at, untilOffset: at };

@@ -2,6 +2,8 @@ import { claimTests } from './claimTests.ts';
 import { commitTests } from './commitTests.ts';
 import { controlTests } from './controlTests.ts';
 import { historyTests } from './historyTests.ts';
+import { moveTests } from './moveTests.ts';
+import { operatorHistoryTests } from './operatorHistoryTests.ts';
 import { rowTests } from './rowTests.ts';
 import type { StoreSuite } from './suite.ts';
 import { topicIdTests } from './topicIdTests.ts';
@@ -18,6 +20,10 @@ export function storeConformance(suite: StoreSuite): void {
   claimTests(suite);
   topicIdTests(suite);
   commitTests(suite);
-  if (capabilities.history) historyTests(suite);
+  moveTests(suite);
+  if (capabilities.history) {
+    historyTests(suite);
+    operatorHistoryTests(suite);
+  }
   if (capabilities.controls) controlTests(suite);
 }

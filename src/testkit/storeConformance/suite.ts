@@ -1,5 +1,5 @@
 import type { TopicPartition } from '../../model/index.ts';
-import type { Control, OffsetStore, StoreCapabilities } from '../../offsets/index.ts';
+import type { OffsetStore, StoreCapabilities } from '../../offsets/index.ts';
 import type { SuiteRunner } from '../driverConformance/index.ts';
 
 /** One kind of store, as the suite sees it. Everything of a test may be left behind. */
@@ -16,8 +16,6 @@ export interface LedgerPlace {
   /** Writes a row's offset behind the store's back, as someone does by hand. */
   moveByHand(pipeline: string, of: TopicPartition, nextOffset: bigint): Promise<void>;
   removeByHand(pipeline: string, of: TopicPartition): Promise<void>;
-  /** What an operator's command writes; only with the capability `controls`. */
-  writeControl(pipeline: string, control: Omit<Control, 'id'>): Promise<void>;
 }
 
 export interface StoreSuite extends SuiteRunner {

@@ -6,11 +6,14 @@
  * hole or an overlap that no one declared (I1). Contiguous batch ranges of one claim merge into the newest row, up to a minute of batch
  * time or a million records.
  *
+ * A gap is how an order to skip is carried out: those that lie behind it end with it. A later reset to before them shows their
+ * records again.
+ *
  * TABLE and COLUMN of a raised error carry topic and partition: the fields of an answer that a program can read.
  */
 export function commitRange(s: string): string {
   return `
-CREATE PROCEDURE ${s}.commit_range(
+CREATE OR REPLACE PROCEDURE ${s}.commit_range(
   p_pipeline text, p_topic text, p_partition integer, p_from bigint, p_until bigint, p_claim uuid, p_leader_epoch integer,
   p_kind text, p_reason text, p_records bigint, p_produced bigint, p_rows bigint, p_dropped bigint, p_skipped bigint,
   p_dead_lettered bigint, p_batch_time timestamptz
@@ -47,6 +50,11 @@ BEGIN
     RAISE EXCEPTION 'The ledger row of %-% stands at %, not at %', p_topic, p_partition, v_next, p_from
       USING ERRCODE = 'TM002', TABLE = p_topic, COLUMN = pg_catalog.format('%s', p_partition),
             DETAIL = pg_catalog.format('owner %s, owner epoch %s, next offset %s', coalesce(v_owner, 'nobody'), v_epoch, v_next);
+  END IF;
+  IF p_kind = 'gap' THEN
+    DELETE FROM ${s}.controls c
+     WHERE c.pipeline = p_pipeline AND c."order" = 'skip' AND c.topic = p_topic AND c.partition = p_partition
+       AND c.until_offset <= p_until;
   END IF;
   SELECT r.seq, r.until_offset, r.incarnation,
          r.kind = 'batch' AND p_kind = 'batch' AND r.owner_epoch = v_epoch AND r.incarnation = v_incarnation

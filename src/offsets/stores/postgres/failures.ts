@@ -1,11 +1,12 @@
 import { type ErrorCode, type ErrorFacts, messageOf, TidemarkError } from '../../../errors.ts';
 
 /** SQLSTATEs that the procedure of the ledger raises, and what they mean. */
-export const ledgerStates = { fenced: 'TM001', moved: 'TM002', tampered: 'TM003' } as const;
+export const ledgerStates = { fenced: 'TM001', moved: 'TM002', tampered: 'TM003', passed: 'TM004' } as const;
 
 const ledgerCodes: ReadonlyMap<string, readonly [ErrorCode, hint: string]> = new Map([
   [ledgerStates.fenced, ['LEDGER_FENCED', 'Nothing was written. Another process owns the partition now.']],
   [ledgerStates.moved, ['LEDGER_MOVED', 'Nothing was written. The row is looked at before going on.']],
+  [ledgerStates.passed, ['LEDGER_MOVED', 'Nothing was written. Those offsets are committed by now.']],
   [
     ledgerStates.tampered,
     ['LEDGER_TAMPERED', 'Nothing was written. Put next_offset back to where the history ends, or reset the partition.'],

@@ -12,18 +12,26 @@ import { schemaSteps, schemaVersion } from './schema.ts';
  * one waits and then finds it done, and a process that dies half-way leaves nothing. A role that may not create anything
  * can use a schema that is there.
  */
-export async function migrate(options: RequestOptions, schema: string): Promise<void> {
+export function migrate(options: RequestOptions, schema: string): Promise<void> {
+  return withClient(options, schema, (query) => bringUp(query, schema, options.requestDeadlineMs));
+}
+
+/** Version of the schema that is there, 0 = none. Changes nothing. Rejects with STORE_SCHEMA_UNSUPPORTED like `migrate`. */
+export function lookAt(options: RequestOptions, schema: string): Promise<number> {
+  return withClient(options, schema, (query) => currentVersion(query, schema, options.requestDeadlineMs));
+}
+
+async function withClient<T>(options: RequestOptions, schema: string, work: (query: Query) => Promise<T>): Promise<T> {
   const client = await openConnection(options);
   const { clock, requestDeadlineMs, signal } = options;
   const giveUp = () => destroy(client);
   signal?.addEventListener('abort', giveUp, { once: true });
   const doing = `Looking after the ledger schema ${schema}`;
+  let result: T;
   try {
     const late = () =>
       new TidemarkError('STORE_UNREACHABLE', `${doing}: no answer within ${requestDeadlineMs} ms`, { retriable: true });
-    const query = <R extends pg.QueryResultRow>(text: string) =>
-      withDeadline(client.query<R>(text), requestDeadlineMs, clock, late);
-    await bringUp(query, schema, requestDeadlineMs);
+    result = await work((text) => withDeadline(client.query(text), requestDeadlineMs, clock, late));
   } catch (error) {
     // In the middle of a transaction this rolls back.
     destroy(client);
@@ -32,6 +40,7 @@ export async function migrate(options: RequestOptions, schema: string): Promise<
     signal?.removeEventListener('abort', giveUp);
   }
   await leave(client, clock);
+  return result;
 }
 
 type Query = <R extends pg.QueryResultRow>(text: string) => Promise<pg.QueryResult<R>>;
@@ -40,11 +49,15 @@ async function begin(query: Query, mode: string, statementMs: number): Promise<v
   await query([`BEGIN ISOLATION LEVEL READ COMMITTED ${mode}`, ...settings(statementMs)].join(';'));
 }
 
-async function bringUp(query: Query, schema: string, statementMs: number): Promise<void> {
+async function currentVersion(query: Query, schema: string, statementMs: number): Promise<number> {
   await begin(query, 'READ ONLY', statementMs);
-  const before = requireKnown(await versionOf(query, schema), schema);
+  const version = requireKnown(await versionOf(query, schema), schema);
   await query('COMMIT');
-  if (before === schemaVersion) return;
+  return version;
+}
+
+async function bringUp(query: Query, schema: string, statementMs: number): Promise<void> {
+  if ((await currentVersion(query, schema, statementMs)) === schemaVersion) return;
   await begin(query, 'READ WRITE', statementMs);
   await query(`SELECT pg_advisory_xact_lock(hashtextextended(${quoteLiteral(`tidemark:${schema}`)}, 0))`);
   // Looked at again under the lock: whoever waited may find it done.

@@ -1,5 +1,5 @@
 import { partitionKey, type TopicPartition } from '../../../model/index.ts';
-import type { CommittedRange } from '../../store.ts';
+import type { CommittedRange } from '../../ledgerEntries.ts';
 
 interface Waiting {
   readonly of: TopicPartition;

@@ -1,11 +1,12 @@
+import type pg from 'pg';
 import { TidemarkError } from '../../../errors.ts';
 import { comparePartitions, partitionKey, partitionName, type TopicPartition } from '../../../model/index.ts';
 import { type Clock, failpoint, newClaimToken, type ProcessIdentity, systemClock } from '../../../platform/index.ts';
+import type { CommittedRange, Control } from '../../ledgerEntries.ts';
+import type { NewControl, PositionMove, RangesQuery, SeenRow } from '../../operatorCalls.ts';
 import type {
   ClaimOutcome,
   ClaimRequest,
-  CommittedRange,
-  Control,
   FirstPosition,
   HeldClaim,
   OffsetStore,
@@ -15,8 +16,9 @@ import type {
   StoredOffset,
 } from '../../store.ts';
 import { commitSql } from './commitSql.ts';
-import { migrate } from './migrate.ts';
+import { lookAt, migrate } from './migrate.ts';
 import { NewestRanges } from './newestRanges.ts';
+import * as operator from './operatorStatements.ts';
 import { quoteIdentifier, quoteLiteral } from './quote.ts';
 import { type RequestOptions, StoreRequests } from './requests.ts';
 import * as rows from './rows.ts';
@@ -53,6 +55,8 @@ export class PostgresStore implements OffsetStore {
   readonly #newest: NewestRanges;
   readonly #closing = new AbortController();
   #owner: string | undefined;
+  /** Opened to look at a place where no ledger was ever made. */
+  #isEmpty = false;
 
   constructor(options: PostgresStoreOptions) {
     this.#pipeline = requireShort(options.pipeline);
@@ -70,8 +74,9 @@ export class PostgresStore implements OffsetStore {
     this.#newest = new NewestRanges((of) => this.#readNewest(of));
   }
 
-  async open(): Promise<void> {
-    await migrate(this.#connection, this.#schema);
+  async open(purpose: 'use' | 'look' = 'use'): Promise<void> {
+    if (purpose === 'use') await migrate(this.#connection, this.#schema);
+    else this.#isEmpty = (await lookAt(this.#connection, this.#schema)) === 0;
   }
 
   close(): Promise<void> {
@@ -92,12 +97,13 @@ export class PostgresStore implements OffsetStore {
   }
 
   async owners(): Promise<readonly OwnerStatus[]> {
+    if (this.#isEmpty) return [];
     const found = await this.#requests.read<rows.OwnerRow>('Reading owners', statements.readOwners(this.#ledger));
     return found.map(rows.ownerStatus);
   }
 
   async read(topics?: readonly string[]): Promise<readonly StoredOffset[]> {
-    if (topics?.length === 0) return [];
+    if (topics?.length === 0 || this.#isEmpty) return [];
     const select = statements.readOffsets(this.#ledger, topics);
     const found = await this.#requests.read<rows.OffsetRow>('Reading offsets', select);
     return found.map(rows.storedOffset).sort(comparePartitions);
@@ -151,13 +157,59 @@ export class PostgresStore implements OffsetStore {
   }
 
   async controls(): Promise<readonly Control[]> {
+    if (this.#isEmpty) return [];
     const found = await this.#requests.read<rows.ControlRow>('Reading controls', statements.readControls(this.#ledger));
     return found.map(rows.control);
   }
 
-  async #readNewest(of: readonly TopicPartition[]): Promise<readonly CommittedRange[]> {
-    const select = statements.readNewest(this.#ledger, of);
+  async ranges(query: RangesQuery): Promise<readonly CommittedRange[]> {
+    return this.#readRanges(operator.readRanges(this.#ledger, query));
+  }
+
+  async newestRanges(limit: number, of?: readonly TopicPartition[]): Promise<readonly CommittedRange[]> {
+    return this.#readRanges(operator.readNewestRanges(this.#ledger, limit, of));
+  }
+
+  async move(moves: readonly PositionMove[], by: string): Promise<readonly TopicPartition[]> {
+    if (moves.length === 0) return [];
+    const move = operator.movePositions(this.#ledger, [...moves].sort(comparePartitions), by);
+    return this.#requests.write<TopicPartition & pg.QueryResultRow>('Moving positions', move);
+  }
+
+  async remove(seen: readonly SeenRow[], by: string, reason: string): Promise<readonly TopicPartition[]> {
+    if (seen.length === 0) return [];
+    const remove = operator.removeRows(this.#ledger, [...seen].sort(comparePartitions), by, reason);
+    return this.#requests.write<TopicPartition & pg.QueryResultRow>('Removing rows', remove);
+  }
+
+  async interrupt(of: readonly TopicPartition[]): Promise<void> {
+    if (of.length === 0) return;
+    await this.#requests.write(
+      'Interrupting partitions',
+      operator.interruptRows(this.#ledger, [...of].sort(comparePartitions)),
+    );
+  }
+
+  async order(orders: readonly NewControl[], by: string): Promise<readonly Control[]> {
+    if (orders.length === 0) return [];
+    const given = await this.#requests.write<rows.ControlRow>(
+      'Giving orders',
+      operator.giveOrders(this.#ledger, orders, by),
+    );
+    return given.map(rows.control);
+  }
+
+  async withdraw(ids: readonly bigint[]): Promise<void> {
+    if (ids.length > 0) await this.#requests.write('Ending orders', operator.withdrawOrders(this.#ledger, ids));
+  }
+
+  async #readRanges(select: readonly string[]): Promise<readonly CommittedRange[]> {
+    if (this.#isEmpty) return [];
     return (await this.#requests.read<rows.RangeRow>('Reading the history', select)).map(rows.committedRange);
+  }
+
+  async #readNewest(of: readonly TopicPartition[]): Promise<readonly CommittedRange[]> {
+    return this.#readRanges(statements.readNewest(this.#ledger, of));
   }
 
   #requireOwner(): string {

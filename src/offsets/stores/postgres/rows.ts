@@ -1,4 +1,5 @@
-import type { CommittedRange, Control, OwnerStatus, PartitionState, RangeKind, StoredOffset } from '../../store.ts';
+import type { CommittedRange, Control, RangeKind } from '../../ledgerEntries.ts';
+import type { OwnerStatus, PartitionState, StoredOffset } from '../../store.ts';
 
 /** Column lists and rows as `pg` gives them: bigint as text, so that nothing passes through a number. */
 export const offsetColumns = `o.topic, o.partition, o.next_offset::text, o.claim::text, o.owner, o.owner_epoch::text, o.topic_id,
@@ -101,7 +102,8 @@ export function committedRange(row: RangeRow): CommittedRange {
   };
 }
 
-export const controlColumns = `c.id::text, c.topic, c.partition, c."order", c.from_offset::text, c.until_offset::text, c.reason, c.ordered_by`;
+export const controlColumns = `c.id::text, c.topic, c.partition, c."order", c.from_offset::text, c.until_offset::text, c.reason, c.ordered_by,
+  (extract(epoch FROM c.ordered_at) * 1000)::float8 AS ordered_at_ms`;
 
 export interface ControlRow {
   id: string;
@@ -112,6 +114,7 @@ export interface ControlRow {
   until_offset: string | null;
   reason: string;
   ordered_by: string;
+  ordered_at_ms: number;
 }
 
 export function control(row: ControlRow): Control {
@@ -125,5 +128,6 @@ export function control(row: ControlRow): Control {
     untilOffset: row.until_offset === null ? null : BigInt(row.until_offset),
     reason,
     orderedBy: row.ordered_by,
+    orderedAtMs: row.ordered_at_ms,
   };
 }

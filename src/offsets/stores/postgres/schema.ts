@@ -2,7 +2,7 @@ import { commitRange } from './commitRange.ts';
 import { quoteIdentifier, quoteLiteral } from './quote.ts';
 
 /** Version of the ledger's schema that this tidemark writes and reads. */
-export const schemaVersion = 1;
+export const schemaVersion = 2;
 
 /**
  * The steps from nothing to the present version: step `n` makes version `n + 1`. A released step is never changed, a new version
@@ -13,6 +13,8 @@ export const schemaSteps: readonly ((schema: string) => string)[] = [
     const s = quoteIdentifier(schema);
     return [tables(s), commitRange(s), comments(s)].join(';\n');
   },
+  // A gap ends orders to skip.
+  (schema) => commitRange(quoteIdentifier(schema)),
 ];
 
 /**

@@ -13,7 +13,7 @@ export interface Ledger {
  * Rows of a request as a table `wanted` in the caller's order. One JSON literal holds any number of them: ten thousand partitions are
  * one statement.
  */
-function wanted(rows: readonly Readonly<Record<string, unknown>>[], columns: string): string {
+export function wanted(rows: readonly Readonly<Record<string, unknown>>[], columns: string): string {
   const json = JSON.stringify(rows, (_, value) => (typeof value === 'bigint' ? String(value) : value));
   return `(SELECT * FROM ROWS FROM (json_to_recordset(${quoteLiteral(json)}) AS (${columns})) WITH ORDINALITY) wanted`;
 }
@@ -23,11 +23,11 @@ function wanted(rows: readonly Readonly<Record<string, unknown>>[], columns: str
  * nearly empty: a nested loop then compares ten thousand rows with ten thousand. What is left is called expensive, and
  * compiling it would take longer than running it.
  */
-function planFor(rows: readonly unknown[]): readonly string[] {
+export function planFor(rows: readonly unknown[]): readonly string[] {
   return rows.length > 50 ? ['SET LOCAL enable_nestloop = off', 'SET LOCAL jit = off'] : [];
 }
 
-const place = ({ topic, partition }: TopicPartition) => ({ topic, partition });
+export const place = ({ topic, partition }: TopicPartition) => ({ topic, partition });
 
 function rowsOf(ledger: Ledger, of: string): string {
   return `${ledger.s}.offsets o JOIN ${of}
@@ -35,7 +35,7 @@ function rowsOf(ledger: Ledger, of: string): string {
 }
 
 /** Locks rows in the order of the request, which is everyone's order. Everything after it in the transaction sees them as they stay. */
-function lockRows(ledger: Ledger, of: string): string {
+export function lockRows(ledger: Ledger, of: string): string {
   return `SELECT count(*) FROM (SELECT FROM ${rowsOf(ledger, of)} ORDER BY wanted.ordinality FOR UPDATE OF o) locked`;
 }
 
