@@ -84,7 +84,11 @@ describe('a rate that is shared over Redis', () => {
     const keys = await redis.keys(`*${name}*`);
     expect(keys.length).toBeGreaterThan(0);
     for (const key of keys) expect(key).toMatch(new RegExp(`^tidemark:rate:${name}:`));
-    for (const key of keys) expect(await redis.pttl(key)).toBeGreaterThan(3_000_000);
+    const lifeTimesMs = await Promise.all(keys.map((key) => redis.pttl(key)));
+    // -2: a slice that ended between the two looks.
+    const kept = lifeTimesMs.filter((ms) => ms !== -2);
+    expect(kept).not.toEqual([]);
+    for (const ms of kept) expect(ms).toBeGreaterThan(3_000_000);
     await redis.quit();
   });
 
