@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import type { DurableFiles } from './durableFiles.ts';
+import { failpoint } from './failpoints.ts';
 
 /** Names of files that are being made. */
 export const temporarySuffix = '.tmp';
@@ -23,7 +24,9 @@ export async function makeFile(
     } finally {
       await file.close();
     }
+    failpoint('file.beforeRename');
     await files.rename(temporary, join(dir, name));
+    failpoint('file.afterRename');
   } catch (error) {
     // It may not even be there; the error that counts is the first one.
     await files.remove(temporary).catch(() => {});

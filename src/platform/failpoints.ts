@@ -49,6 +49,10 @@ export const receiverFailpointNames = [
 ] as const;
 export type ReceiverFailpointName = (typeof receiverFailpointNames)[number];
 
+/** Those of a file that is made or replaced at once: of locks, of the state of a log, of the file store. */
+export const fileFailpointNames = ['file.beforeRename', 'file.afterRename'] as const;
+export type FileFailpointName = (typeof fileFailpointNames)[number];
+
 interface Armed {
   readonly name: string;
   readonly action: string;
@@ -57,7 +61,7 @@ interface Armed {
 
 const armed = parse(process.env.TIDEMARK_FAILPOINT);
 
-export function failpoint(name: FailpointName | WalFailpointName | ReceiverFailpointName): void {
+export function failpoint(name: FailpointName | WalFailpointName | ReceiverFailpointName | FileFailpointName): void {
   if (armed !== undefined) trip(armed, name);
 }
 

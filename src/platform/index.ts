@@ -4,9 +4,11 @@ export { crc32c } from './crc32c.ts';
 export { type DurableFile, type DurableFiles, nodeFiles } from './durableFiles.ts';
 export {
   type FailpointName,
+  type FileFailpointName,
   failpoint,
   failpointIsArmed,
   failpointNames,
+  fileFailpointNames,
   type ReceiverFailpointName,
   receiverFailpointNames,
   type WalFailpointName,

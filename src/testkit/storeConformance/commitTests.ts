@@ -54,16 +54,6 @@ export function commitTests(suite: StoreSuite): void {
       assert.equal((await rowOf(store, place)).nextOffset, 5n);
     }));
 
-  test('a row moved by hand refuses the commit', () =>
-    withScene(suite, async ({ place: where, store }) => {
-      await begin(store, 'orders', [100]);
-      const held = await claimOne(store, place);
-      await where.moveByHand('conformance', place, 50n);
-      const error = await rejection(store.commitRanges([commitOf(held, 100, 200)]));
-      assert.equal(error.code, 'LEDGER_MOVED');
-      assert.equal((await rowOf(store, place)).nextOffset, 50n);
-    }));
-
   test('counts that do not add up are refused before they are sent', () =>
     withScene(suite, async ({ store }) => {
       await begin(store, 'orders', [0, 0]);
@@ -82,8 +72,6 @@ export function commitTests(suite: StoreSuite): void {
       }
       assert.equal((await rowOf(store, place)).nextOffset, 0n);
     }));
-
-  if (!environment.capabilities.fenced) return;
 
   test('a claim that was taken over cannot commit', () =>
     withScene(suite, async ({ store, other, stranger }) => {
@@ -108,15 +96,6 @@ export function commitTests(suite: StoreSuite): void {
       assert.equal((await rejection(store.commitRanges([commitOf(second, 0, 1)]))).code, 'LEDGER_FENCED');
     }));
 
-  test('a commit to a row that was removed is refused', () =>
-    withScene(suite, async ({ place: where, store }) => {
-      await begin(store, 'orders', [0]);
-      const held = await claimOne(store, place);
-      await where.removeByHand('conformance', place);
-      assert.equal((await rejection(store.commitRanges([commitOf(held, 0, 1)]))).code, 'LEDGER_FENCED');
-      assert.deepEqual(await store.read(), []);
-    }));
-
   test('ranges of several partitions are committed all or not at all', () =>
     withScene(suite, async ({ store, other }) => {
       await begin(store, 'orders', [0, 0, 0]);
@@ -131,5 +110,26 @@ export function commitTests(suite: StoreSuite): void {
       );
       assert.deepEqual([error.code, error.partition], ['LEDGER_FENCED', 2]);
       assert.deepEqual(await offsets(), [1n, 2n, 3n]);
+    }));
+
+  if (!environment.capabilities.fenced) return;
+
+  test('a row moved by hand refuses the commit', () =>
+    withScene(suite, async ({ place: where, store }) => {
+      await begin(store, 'orders', [100]);
+      const held = await claimOne(store, place);
+      await where.moveByHand('conformance', place, 50n);
+      const error = await rejection(store.commitRanges([commitOf(held, 100, 200)]));
+      assert.equal(error.code, 'LEDGER_MOVED');
+      assert.equal((await rowOf(store, place)).nextOffset, 50n);
+    }));
+
+  test('a commit to a row that was removed is refused', () =>
+    withScene(suite, async ({ place: where, store }) => {
+      await begin(store, 'orders', [0]);
+      const held = await claimOne(store, place);
+      await where.removeByHand('conformance', place);
+      assert.equal((await rejection(store.commitRanges([commitOf(held, 0, 1)]))).code, 'LEDGER_FENCED');
+      assert.deepEqual(await store.read(), []);
     }));
 }

@@ -1,6 +1,19 @@
 import type { OffsetStore } from '../../offsets/index.ts';
-import { at, begin, claimOne, identity, openAs, pipeline, rowOf, still, withScene } from './scene.ts';
+import { at, begin, claimOne, commitOf, identity, openAs, pipeline, rowOf, still, withScene } from './scene.ts';
 import type { StoreSuite } from './suite.ts';
+
+/** What a topic of Kafka can be called. */
+const kafkaNames = ['A.b_c-1', 'x'.repeat(200), '0'];
+/** What a table takes. */
+const anyNames = [
+  "o'rders",
+  'a "b" \\ c',
+  "'; DROP TABLE offsets; --",
+  '$$ $1 %s {x}',
+  'été 🦀 注文',
+  'x'.repeat(200),
+  'receiver:web@0b5d1a2c-7a1e-4a5f-9c39-2f6d5b1f0c11',
+];
 
 /** Rows, their order and their values; owners; two pipelines in one place. */
 export function rowTests(suite: StoreSuite): void {
@@ -15,15 +28,41 @@ export function rowTests(suite: StoreSuite): void {
       assert.deepEqual(store.capabilities, environment.capabilities);
     }));
 
-  test('many processes open a new ledger at once', async () => {
+  if (environment.capabilities.fenced) severalTests(suite);
+
+  test('what was written is there for the next process', async () => {
     const place = await environment.newPlace();
-    const stores = Array.from({ length: 8 }, () => place.newStore(pipeline));
-    await Promise.all(stores.map((store) => store.open()));
-    const [first] = stores;
-    if (first !== undefined) await begin(first, 'orders', [7]);
-    const seen = await Promise.all(stores.map(async (store) => (await rowOf(store, at('orders', 0))).nextOffset));
-    assert.deepEqual(new Set(seen), new Set([7n]));
-    await Promise.all(stores.map((store) => store.close()));
+    const store = place.newStore(pipeline);
+    await openAs(store, identity('first'));
+    await begin(store, 'orders', [7, 8]);
+    const held = await claimOne(store, at('orders', 0));
+    await store.commitRanges([commitOf(held, 7, 10, { leaderEpoch: 4 })]);
+    await store.setState(held, 'parked', 'a bad record');
+    await store.release([held]);
+    const before = (await store.read()).map(still);
+    await store.close();
+    const next = place.newStore(pipeline);
+    await openAs(next, identity('next'));
+    assert.deepEqual((await next.read()).map(still), before);
+    assert.equal((await claimOne(next, at('orders', 0))).ownerEpoch, held.ownerEpoch + 1n);
+    await next.close();
+  });
+
+  test('whoever only looks sees what is there and changes nothing', async () => {
+    const place = await environment.newPlace();
+    const looking = place.newStore(pipeline);
+    await looking.open('look');
+    assert.deepEqual(await looking.read(), [], 'a place where no pipeline was ever started reads as empty');
+    await looking.close();
+    const store = place.newStore(pipeline);
+    await openAs(store, identity('worker'));
+    await begin(store, 'orders', [7]);
+    const beside = place.newStore(pipeline);
+    await beside.open('look');
+    assert.equal((await rowOf(beside, at('orders', 0))).nextOffset, 7n);
+    await store.commitRanges([commitOf(await claimOne(store, at('orders', 0)), 7, 9)]);
+    assert.equal((await rowOf(beside, at('orders', 0))).nextOffset, 9n, 'also while a process works');
+    await Promise.all([store.close(), beside.close()]);
   });
 
   test("an inserted row is nobody's and holds what was given", () =>
@@ -101,15 +140,7 @@ export function rowTests(suite: StoreSuite): void {
 
   test('names may be anything', async () => {
     const place = await environment.newPlace();
-    const names = [
-      "o'rders",
-      'a "b" \\ c',
-      "'; DROP TABLE offsets; --",
-      '$$ $1 %s {x}',
-      'été 🦀 注文',
-      'x'.repeat(200),
-      'receiver:web@0b5d1a2c-7a1e-4a5f-9c39-2f6d5b1f0c11',
-    ];
+    const names = environment.kafkaTopicsOnly ? kafkaNames : anyNames;
     for (const name of names) {
       const store = place.newStore(name);
       await openAs(store, { ...identity(name), bootId: name });
@@ -135,6 +166,22 @@ export function rowTests(suite: StoreSuite): void {
       assert.equal((await neighbour.owners()).length, 1);
       await neighbour.close();
     }));
+}
+
+/** Of several processes in one place. */
+function severalTests(suite: StoreSuite): void {
+  const { test, assert, environment } = suite;
+
+  test('many processes open a new ledger at once', async () => {
+    const place = await environment.newPlace();
+    const stores = Array.from({ length: 8 }, () => place.newStore(pipeline));
+    await Promise.all(stores.map((store) => store.open()));
+    const [first] = stores;
+    if (first !== undefined) await begin(first, 'orders', [7]);
+    const seen = await Promise.all(stores.map(async (store) => (await rowOf(store, at('orders', 0))).nextOffset));
+    assert.deepEqual(new Set(seen), new Set([7n]));
+    await Promise.all(stores.map((store) => store.close()));
+  });
 
   test('an owner is known from its first heartbeat, with the age of the last', () =>
     withScene(suite, async ({ store, other, self, stranger }) => {

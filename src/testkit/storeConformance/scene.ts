@@ -11,6 +11,7 @@ export const batchTimeMs = Date.UTC(2026, 0, 15, 12);
 export interface Scene {
   readonly place: LedgerPlace;
   readonly store: OffsetStore;
+  /** The same one where a place takes one process only: then it is somebody else's call in this process. */
   readonly other: OffsetStore;
   /** Owners as which `store` and `other` are registered. */
   readonly self: ProcessIdentity;
@@ -19,10 +20,12 @@ export interface Scene {
 
 export async function withScene(suite: StoreSuite, use: (scene: Scene) => Promise<void>): Promise<void> {
   const place = await suite.environment.newPlace();
-  const [store, other] = [place.newStore(pipeline), place.newStore(pipeline)];
-  const [self, stranger] = [identity('self'), identity('stranger')];
+  const store = place.newStore(pipeline);
+  const self = identity('self');
+  const { fenced } = suite.environment.capabilities;
+  const [other, stranger] = fenced ? [place.newStore(pipeline), identity('stranger')] : [store, self];
   try {
-    await Promise.all([openAs(store, self), openAs(other, stranger)]);
+    await Promise.all([openAs(store, self), ...(fenced ? [openAs(other, stranger)] : [])]);
     await use({ place, store, other, self, stranger });
   } finally {
     await Promise.all([store.close(), other.close()]);

@@ -1,0 +1,2 @@
+export { FileStore, type FileStoreOptions } from './fileStore.ts';
+export { FilePlace } from './place.ts';
