@@ -1,5 +1,6 @@
 import type { PartitionBounds, RecordChunk, TopicPartition } from '../model/index.ts';
 import type { CommittedOffset } from './committedOffset.ts';
+import type { GroupDescription, GroupSummary } from './groups.ts';
 import type { GroupMembership, MembershipCapabilities, MembershipListener, MembershipOptions } from './membership.ts';
 
 /**
@@ -33,10 +34,33 @@ export interface KafkaDriver {
   endOffsetsForLeaderEpochs(
     partitions: readonly (TopicPartition & { readonly leaderEpoch: number })[],
   ): Promise<readonly (EpochEndOffset | undefined)[]>;
-  /** Offsets a consumer group has committed for the topics; partitions without one are absent. */
-  committedOffsets(groupId: string, topics: readonly string[]): Promise<readonly CommittedOffset[]>;
-  /** Writes offsets into a consumer group without being its member (the mirror). Resolves on the broker's answer. */
+  /**
+   * Every consumer group of the cluster, by group id; those of Connect, share groups and streams left out. A group that only
+   * keeps offsets, which nobody has ever joined, is `classic` and `Empty`.
+   */
+  listGroups(): Promise<readonly GroupSummary[]>;
+  /**
+   * A consumer group with its members. One that does not exist is `Dead`, `classic` and without members. Rejects with
+   * GROUP_PROTOCOL_CONFLICT for a classic group whose members are no consumers (Connect).
+   */
+  describeGroup(groupId: string): Promise<GroupDescription>;
+  /**
+   * Offsets a consumer group has committed, of the topics or of all; partitions without one are absent. One that an open
+   * transaction is about to change, or to write first, is asked for again within `requestTimeoutMs`, then the error is
+   * retriable: it is never read as none.
+   */
+  committedOffsets(groupId: string, topics?: readonly string[]): Promise<readonly CommittedOffset[]>;
+  /**
+   * Writes offsets into a consumer group without being its member (the mirror, an operator); makes the group where there is
+   * none. Resolves on the broker's answer. Rejects with GROUP_ACTIVE while the group has members: nothing is written then.
+   */
   commitOffsets(groupId: string, offsets: readonly CommittedOffset[]): Promise<void>;
+  /**
+   * Deletes what a consumer group has committed for the partitions; one without an offset, or a group that does not exist,
+   * has nothing to delete. Rejects with GROUP_ACTIVE for topics that members of the group are subscribed to, and with
+   * KAFKA_TOPIC_MISSING; what was not refused is deleted all the same.
+   */
+  deleteOffsets(groupId: string, partitions: readonly TopicPartition[]): Promise<void>;
   /** A fetcher of its own: one long poll per broker carries all of its partitions. */
   openFetcher(options?: Partial<FetcherOptions>): Fetcher;
   /** A membership of a consumer group, not yet joined. Throws CONFIG_INVALID for what `capabilities.membership` rules out. */

@@ -19,6 +19,15 @@ export type {
   TopicDescription,
 } from './driver.ts';
 export {
+  type ConsumerGroupState,
+  type CoordinatedBy,
+  consumerGroupState,
+  consumerGroupStates,
+  type GroupDescription,
+  type GroupMemberDescription,
+  type GroupSummary,
+} from './groups.ts';
+export {
   type GroupMembership,
   type GroupProtocol,
   groupProtocols,

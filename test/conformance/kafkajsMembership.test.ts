@@ -194,13 +194,13 @@ describe('a membership by the eager protocol', () => {
 
   test('is refused by a group of the new protocol, and leaves it as it was', async () => {
     const topic = await newTopic(1);
-    await joinAsConsumerGroup(kafka.brokers[0] ?? '', topic, topic);
+    const first = await joinAsConsumerGroup(kafka.brokers[0] ?? '', topic, topic);
     const driver = await newDriver();
     const member = listen({ driver }, { groupId: topic, subscription: { topics: [topic] } });
     await expect(member.membership.join()).rejects.toMatchObject({ code: 'GROUP_PROTOCOL_CONFLICT' });
     await member.membership.leave();
     expect(member.heard).toEqual([]);
-    await driver.close();
+    await Promise.all([driver.close(), first.leave()]);
   });
 
   test('with a session the broker does not allow is an error of the option', async () => {

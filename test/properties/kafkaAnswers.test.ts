@@ -5,14 +5,19 @@ import {
   apiVersionsRequest,
   type BrokerAnswer,
   type BrokerRequest,
+  consumerGroupDescribeRequest,
+  describeGroupRequest,
   fetchRequest,
   findCoordinatorRequest,
   isolationLevels,
+  type ListedGroup,
   latestTimestamp,
+  listGroupsRequest,
   listOffsetsRequest,
   malformedAnswer,
   metadataRequest,
   offsetCommitRequest,
+  offsetDeleteRequest,
   offsetFetchRequest,
   offsetForLeaderEpochRequest,
   WireReader,
@@ -95,7 +100,102 @@ const exchanges: readonly (readonly [request: BrokerRequest<BrokerAnswer>, answe
       .bytes(),
   ],
   [offsetCommitRequest('g', []), byTopic((writer) => writer.int32(0).int16(0).noTags())],
+  [offsetDeleteRequest('g', []), deleteAnswer([[0, 0]])],
+  [
+    listGroupsRequest(),
+    listGroupsAnswer([{ groupId: 'g', protocolType: 'consumer', state: 'Stable', type: 'classic' }]),
+  ],
+  [
+    describeGroupRequest('g'),
+    new WireWriter()
+      .noTags()
+      .int32(0)
+      .array(['g'], (group, writer) =>
+        writer
+          .int16(0)
+          .string(group)
+          .string('Stable')
+          .string('consumer')
+          .string('sticky')
+          .array(['m', 'n'], (member, inner) =>
+            inner
+              .string(member)
+              .string('instance')
+              .string('client')
+              .string('/host')
+              .nullableBytes(Buffer.from('metadata'))
+              .nullableBytes(Buffer.from('assignment'))
+              .noTags(),
+          )
+          .int32(0)
+          .noTags(),
+      )
+      .noTags()
+      .bytes(),
+  ],
+  [
+    consumerGroupDescribeRequest('g'),
+    new WireWriter()
+      .noTags()
+      .int32(0)
+      .array(['g'], (group, writer) =>
+        writer
+          .int16(0)
+          .string(null)
+          .string(group)
+          .string('Reconciling')
+          .int32(3)
+          .int32(2)
+          .string('uniform')
+          .array(['m', 'n'], (member, inner) => {
+            inner.string(member).string(null).string(null).int32(3).string('client').string('/host');
+            inner.array(['t'], (topic, innermost) => innermost.string(topic)).string(null);
+            for (const partitions of [[0], [0, 1]]) assignment(inner, partitions);
+            inner.noTags();
+          })
+          .int32(0)
+          .noTags(),
+      )
+      .noTags()
+      .bytes(),
+  ],
 ];
+
+function deleteAnswer(results: readonly (readonly [partition: number, errorCode: number])[]): Buffer {
+  return new WireWriter()
+    .int16(0)
+    .int32(9)
+    .plainArray(['t', 'ü'], (topic, writer) =>
+      writer.plainString(topic).plainArray(results, ([partition, errorCode], inner) => {
+        inner.int32(partition).int16(errorCode);
+      }),
+    )
+    .bytes();
+}
+
+function listGroupsAnswer(groups: readonly ListedGroup[]): Buffer {
+  return new WireWriter()
+    .noTags()
+    .int32(0)
+    .int16(0)
+    .array(groups, ({ groupId, protocolType, state, type }, writer) =>
+      writer.string(groupId).string(protocolType).string(state).string(type).noTags(),
+    )
+    .noTags()
+    .bytes();
+}
+
+function assignment(writer: WireWriter, partitions: readonly number[]): void {
+  writer
+    .array(['t'], (topic, inner) =>
+      inner
+        .uuid(topicId)
+        .string(topic)
+        .array(partitions, (partition, innermost) => innermost.int32(partition))
+        .noTags(),
+    )
+    .noTags();
+}
 
 function byTopic(partition: (writer: WireWriter) => unknown): Buffer {
   return new WireWriter()
@@ -255,6 +355,101 @@ test('an answer to a commit names the partitions that were refused', () => {
   expect(results).toEqual(['t', 't', 'u', 'u'].map((topic) => ({ topic, ...refused })));
 });
 
+const partitions = fc.array(fc.record({ topic: fc.constantFrom('t', 'u', 'é'), partition: fc.nat(2 ** 31 - 1) }));
+
+test('a deletion names the group and its partitions, in the encoding before KIP-482', () => {
+  fc.assert(
+    fc.property(fc.string({ unit: 'grapheme' }), partitions, (groupId, asked) => {
+      const reader = new WireReader(offsetDeleteRequest(groupId, asked).encode(), 'request');
+      expect(reader.plainString()).toBe(groupId);
+      const read = reader
+        .plainArray((entry) => {
+          const topic = entry.plainString();
+          return entry.plainArray((element) => ({ topic, partition: element.int32() }));
+        })
+        .flat();
+      expect(reader.bytesLeft).toBe(0);
+      expect(read).toEqual(grouped(asked));
+    }),
+  );
+});
+
+test('an answer to a deletion has the code of each partition', () => {
+  const results = fc.array(fc.tuple(fc.nat(2 ** 31 - 1), fc.integer({ min: -1, max: 200 })));
+  fc.assert(
+    fc.property(results, (codes) => {
+      const answer = offsetDeleteRequest('g', []).decode(new WireReader(deleteAnswer(codes), 'answer'));
+      const of = (topic: string) => codes.map(([partition, errorCode]) => ({ topic, partition, errorCode }));
+      expect(answer).toEqual({ errorCode: 0, throttleMs: 9, results: [...of('t'), ...of('ü')] });
+    }),
+  );
+});
+
+test('offsets are asked for by partition, or all; always those that no transaction is about to change', () => {
+  fc.assert(
+    fc.property(fc.option(partitions, { nil: undefined }), (asked) => {
+      const reader = new WireReader(offsetFetchRequest('g', asked).encode(), 'request');
+      reader.taggedFields();
+      expect(reader.uvarint()).toBe(2); // one group
+      expect(reader.string()).toBe('g');
+      const count = reader.uvarint();
+      if (asked === undefined) expect(count).toBe(0);
+      const read: { topic: string; partition: number }[] = [];
+      for (let topics = count - 1; topics > 0; topics -= 1) {
+        const topic = reader.string();
+        reader.array((element) => read.push({ topic, partition: element.int32() }));
+        reader.taggedFields();
+      }
+      reader.taggedFields();
+      expect(reader.boolean()).toBe(true); // require stable
+      reader.taggedFields();
+      expect(reader.bytesLeft).toBe(0);
+      expect(read).toEqual(grouped(asked ?? []));
+    }),
+  );
+});
+
+test('a list of groups has every group with its kind and state', () => {
+  const name = fc.string({ unit: 'grapheme' });
+  const group = fc.record({ groupId: name, protocolType: name, state: name, type: name });
+  fc.assert(
+    fc.property(fc.array(group), (groups) => {
+      const answer = listGroupsRequest().decode(new WireReader(listGroupsAnswer(groups), 'answer'));
+      expect(answer).toEqual({ throttleMs: 0, errorCode: 0, groups });
+    }),
+  );
+});
+
+/** By topic, in the order in which they come. */
+function grouped(asked: readonly { topic: string; partition: number }[]) {
+  const topics = [...new Set(asked.map(({ topic }) => topic))];
+  return topics.flatMap((topic) => asked.filter((each) => each.topic === topic));
+}
+
+test('descriptions have their parts where they belong', () => {
+  const described = new Map(exchanges.map(([request, answer]) => [request.apiName, decode(request, answer)]));
+  const member = { clientId: 'client', clientHost: '/host' };
+  expect(described.get('DescribeGroups')).toMatchObject({
+    errorCode: 0,
+    state: 'Stable',
+    protocolType: 'consumer',
+    members: ['m', 'n'].map((memberId) => ({
+      ...{ ...member, memberId, instanceId: 'instance' },
+      assignment: Buffer.from('assignment'),
+    })),
+  });
+  const had = [{ topic: 't', partition: 0 }];
+  expect(described.get('ConsumerGroupDescribe')).toMatchObject({
+    errorCode: 0,
+    state: 'Reconciling',
+    members: ['m', 'n'].map((memberId) => ({
+      ...{ ...member, memberId, instanceId: null, epoch: 3 },
+      partitions: had,
+      target: [...had, { topic: 't', partition: 1 }],
+    })),
+  });
+});
+
 test('what is written is read back', () => {
   fc.assert(
     fc.property(
@@ -267,6 +462,7 @@ test('what is written is read back', () => {
         uvarint: fc.integer({ min: 0, max: 2 ** 32 - 1 }),
         uuid: fc.uuid(),
         string: fc.option(fc.string({ unit: 'grapheme' })),
+        plainString: fc.string({ unit: 'grapheme' }),
         array: fc.array(fc.string()),
       }),
       (value) => {
@@ -279,6 +475,7 @@ test('what is written is read back', () => {
           .uvarint(value.uvarint)
           .uuid(value.uuid)
           .string(value.string)
+          .plainString(value.plainString)
           .array(value.array, (element, writer) => writer.string(element))
           .noTags()
           .bytes();
@@ -292,6 +489,7 @@ test('what is written is read back', () => {
           uvarint: reader.uvarint(),
           uuid: reader.uuid(),
           string: reader.nullableString(),
+          plainString: reader.plainString(),
           array: reader.array((element) => element.string()),
         }).toEqual(value);
         reader.taggedFields();
@@ -310,6 +508,8 @@ test.each([
     (reader: WireReader) => reader.array((element) => element.int8()),
   ],
   ['a null where a string must be', '00', (reader: WireReader) => reader.string()],
+  ['a null in the place of a string before KIP-482', 'ffff', (reader: WireReader) => reader.plainString()],
+  ['a string before KIP-482 that reaches beyond the end', '000361', (reader: WireReader) => reader.plainString()],
   ['tagged fields that reach beyond the end', '010005ff', (reader: WireReader) => reader.taggedFields()],
 ])('%s is refused', (_, hex, read) => {
   expect(() => read(new WireReader(Buffer.from(hex, 'hex'), 'answer'))).toThrow(

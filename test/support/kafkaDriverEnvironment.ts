@@ -8,6 +8,7 @@ import {
 } from '../../src/testkit/index.ts';
 import { topicPrefix, waitUntil } from '../services/index.ts';
 import { kafkaAdmin } from '../services/kafka/admin.ts';
+import { joinAsConsumerGroup } from './consumerGroupMember.ts';
 import { rawProducer } from './rawProducer.ts';
 
 /** A real cluster as the conformance suite of drivers wants it, with kafkajs on the writing side. */
@@ -54,6 +55,7 @@ export async function kafkaDriverEnvironment(
       await admin.fetchTopicOffsets(topic);
       await admin.deleteTopicRecords({ topic, partitions: [{ partition, offset: String(before) }] });
     },
+    joinNewProtocol: (groupId, topic) => joinAsConsumerGroup(brokers[0] ?? '', groupId, topic),
     close: async () => {
       await Promise.all([...drivers, watcher].map((driver) => driver.close()));
       raw.close();
@@ -87,6 +89,12 @@ async function beginTransaction(kafka: Kafka, watcher: KafkaDriver): Promise<Ope
       written.set(`${topic}:${partition}`, { topic, partition });
       const [sent] = await transaction.send({ topic, messages: records.map((record) => message(record, partition)) });
       return BigInt(sent?.baseOffset ?? -1);
+    },
+    sendOffsets: (consumerGroupId, offsets) => {
+      const topics = offsets.map(({ topic, partition, offset, metadata }) => {
+        return { topic, partitions: [{ partition, offset: String(offset), metadata }] };
+      });
+      return transaction.sendOffsets({ consumerGroupId, topics });
     },
     commit: () => end(() => transaction.commit()),
     abort: () => end(() => transaction.abort()),

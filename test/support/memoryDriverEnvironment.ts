@@ -21,6 +21,7 @@ export function memoryDriverEnvironment(cluster = new MemoryCluster()): DriverEn
       const transaction = cluster.beginTransaction();
       return {
         send: async (topic, partition, records) => transaction.send(topic, partition, records),
+        sendOffsets: async (groupId, offsets) => transaction.sendOffsets(groupId, offsets),
         commit: async () => transaction.commit(),
         abort: async () => transaction.abort(),
       };

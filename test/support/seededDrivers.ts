@@ -63,6 +63,7 @@ export function leakingAborted(): DriverEnvironment {
       const transaction = new MemoryProducer(producers, newName()).beginTransaction();
       return {
         send: async (topic, partition, records) => transaction.send(topic, partition, records),
+        sendOffsets: async (groupId, offsets) => transaction.sendOffsets(groupId, offsets),
         commit: async () => transaction.commit(),
         abort: async () => transaction.abort(),
       };

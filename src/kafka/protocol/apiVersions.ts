@@ -68,9 +68,9 @@ function apiRange(reader: WireReader): ApiRange {
   return { apiKey: reader.int16(), minVersion: reader.int16(), maxVersion: reader.int16() };
 }
 
-/** The APIs of `requiredApis` that a broker does not speak in our version, in words. */
-export function missingApis(apis: readonly ApiRange[]): string[] {
-  return requiredApis.flatMap(({ apiKey, apiName, apiVersion }) => {
+/** Those of the APIs that a broker does not speak in our version, in words. */
+export function missingApis(apis: readonly ApiRange[], wanted = requiredApis): string[] {
+  return wanted.flatMap(({ apiKey, apiName, apiVersion }) => {
     const range = apis.find((api) => api.apiKey === apiKey);
     if (range === undefined) return [`no ${apiName} (version ${apiVersion} is needed)`];
     if (apiVersion >= range.minVersion && apiVersion <= range.maxVersion) return [];

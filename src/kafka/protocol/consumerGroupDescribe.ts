@@ -5,9 +5,13 @@ import type { WireReader } from './wireReader.ts';
 
 export interface ConsumerGroupAnswer extends BrokerAnswer {
   readonly errorCode: number;
+  /** `Empty`, `Assigning`, `Reconciling` or `Stable`. */
+  readonly state: string;
   readonly members: readonly {
     readonly memberId: string;
+    readonly instanceId: string | null;
     readonly clientId: string;
+    readonly clientHost: string;
     readonly epoch: number;
     /** What it has, and what the coordinator is on the way to. */
     readonly partitions: readonly TopicPartition[];
@@ -26,36 +30,36 @@ export function consumerGroupDescribeRequest(groupId: string): BrokerRequest<Con
       reader.taggedFields();
       const throttleMs = reader.int32();
       const [group] = reader.array(readGroup);
-      return { throttleMs, ...(group ?? { errorCode: -1, members: [] }) };
+      return { throttleMs, ...(group ?? { errorCode: -1, state: '', members: [] }) };
     },
   };
 }
 
-function readGroup(reader: WireReader): Pick<ConsumerGroupAnswer, 'errorCode' | 'members'> {
+function readGroup(reader: WireReader): Pick<ConsumerGroupAnswer, 'errorCode' | 'state' | 'members'> {
   const errorCode = reader.int16();
   reader.nullableString(); // error message
   reader.string(); // group
-  reader.string(); // state
+  const state = reader.string();
   reader.int32(); // group epoch
   reader.int32(); // assignment epoch
   reader.string(); // assignor
   const members = reader.array((member) => {
     const memberId = member.string();
-    member.nullableString(); // static member
+    const instanceId = member.nullableString();
     member.nullableString(); // rack
     const epoch = member.int32();
     const clientId = member.string();
-    member.string(); // client host
+    const clientHost = member.string();
     member.array((topic) => topic.string()); // subscription
     member.nullableString(); // subscription by a pattern
     const partitions = readAssignment(member);
     const target = readAssignment(member);
     member.taggedFields();
-    return { memberId, clientId, epoch, partitions, target };
+    return { memberId, instanceId, clientId, clientHost, epoch, partitions, target };
   });
   reader.int32(); // authorized operations
   reader.taggedFields();
-  return { errorCode, members };
+  return { errorCode, state, members };
 }
 
 function readAssignment(reader: WireReader): TopicPartition[] {

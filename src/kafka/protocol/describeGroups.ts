@@ -7,8 +7,16 @@ export interface DescribeGroupAnswer extends BrokerAnswer {
   readonly errorCode: number;
   /** `Stable`, `PreparingRebalance`, `CompletingRebalance`, `Empty` or `Dead`; a group of KIP-848 is `Dead` here. */
   readonly state: string;
+  /** `consumer`, `connect`, …; empty where nobody has ever joined. */
+  readonly protocolType: string;
   /** The assignment is empty while the group is not stable. */
-  readonly members: readonly { readonly memberId: string; readonly clientId: string; readonly assignment: Buffer }[];
+  readonly members: readonly {
+    readonly memberId: string;
+    readonly instanceId: string | null;
+    readonly clientId: string;
+    readonly clientHost: string;
+    readonly assignment: Buffer;
+  }[];
 }
 
 /** A group of the classic protocol as its coordinator has it. */
@@ -23,23 +31,23 @@ export function describeGroupRequest(groupId: string): BrokerRequest<DescribeGro
         const errorCode = element.int16();
         element.string(); // group
         const state = element.string();
-        element.string(); // protocol type
+        const protocolType = element.string();
         element.string(); // assignment strategy
         const members = element.array((member) => {
           const memberId = member.string();
-          member.nullableString(); // static member
+          const instanceId = member.nullableString();
           const clientId = member.string();
-          member.string(); // client host
+          const clientHost = member.string();
           member.nullableBytes(); // metadata
           const assignment = member.nullableBytes() ?? Buffer.alloc(0);
           member.taggedFields();
-          return { memberId, clientId, assignment };
+          return { memberId, instanceId, clientId, clientHost, assignment };
         });
         element.int32(); // authorized operations
         element.taggedFields();
-        return { errorCode, state, members };
+        return { errorCode, state, protocolType, members };
       });
-      return { throttleMs, ...(group ?? { errorCode: -1, state: '', members: [] }) };
+      return { throttleMs, ...(group ?? { errorCode: -1, state: '', protocolType: '', members: [] }) };
     },
   };
 }

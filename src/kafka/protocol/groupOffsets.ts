@@ -55,8 +55,14 @@ export interface OffsetFetchAnswer extends BrokerAnswer {
   readonly offsets: readonly FetchedGroupOffset[];
 }
 
-/** All offsets of a group. `requireStable`: an offset that a transaction is about to change is a retriable error, not an old value. */
-export function offsetFetchRequest(groupId: string): BrokerRequest<OffsetFetchAnswer> {
+/**
+ * Offsets of a group, of the partitions named or all that it has. `requireStable`: an offset that a transaction is about to
+ * change is a retriable error, not an old value. Of all of them, one that would be the first of its partition is just left out.
+ */
+export function offsetFetchRequest(
+  groupId: string,
+  partitions?: readonly TopicPartition[],
+): BrokerRequest<OffsetFetchAnswer> {
   return {
     ...offsetFetchApi,
     encode: () =>
@@ -65,7 +71,12 @@ export function offsetFetchRequest(groupId: string): BrokerRequest<OffsetFetchAn
         .array([groupId], (group, writer) =>
           writer
             .string(group)
-            .array(null, () => {})
+            .array(partitions === undefined ? null : byTopic(partitions), ([topic, members], inner) =>
+              inner
+                .string(topic)
+                .array(members, ({ partition }, innermost) => innermost.int32(partition))
+                .noTags(),
+            )
             .noTags(),
         )
         .boolean(true)

@@ -25,6 +25,7 @@ export {
   offsetCommitRequest,
   offsetFetchRequest,
 } from './groupOffsets.ts';
+export { type ListedGroup, type ListGroupsAnswer, listGroupsRequest } from './listGroups.ts';
 export {
   earliestTimestamp,
   type IsolationLevel,
@@ -40,6 +41,7 @@ export {
   type PartitionMetadata,
   type TopicMetadata,
 } from './metadata.ts';
+export { type OffsetDeleteAnswer, offsetDeleteRequest } from './offsetDelete.ts';
 export { type EpochEnd, offsetForLeaderEpochRequest } from './offsetForLeaderEpoch.ts';
 export { malformedAnswer, WireReader } from './wireReader.ts';
 export { WireWriter } from './wireWriter.ts';

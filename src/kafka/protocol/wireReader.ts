@@ -83,6 +83,14 @@ export class WireReader {
     return this.#bytes.subarray(start, start + length);
   }
 
+  /** A string with the 16-bit length of the encoding before KIP-482. */
+  plainString(): string {
+    const length = this.int16();
+    if (length < 0) throw this.#malformed(`a string before byte ${this.#at} is null where it must not be`);
+    const start = this.#advance(length);
+    return this.#bytes.toString('utf8', start, start + length);
+  }
+
   /** An array; null counts as empty. */
   array<T>(element: (reader: WireReader) => T): T[] {
     return this.#elements(this.uvarint() - 1, element);

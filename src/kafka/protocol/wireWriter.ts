@@ -78,6 +78,22 @@ export class WireWriter {
     return this;
   }
 
+  /** A string with the 16-bit length of the encoding before KIP-482. */
+  plainString(value: string): this {
+    const bytes = Buffer.from(value, 'utf8');
+    this.int16(bytes.length);
+    const start = this.#advance(bytes.length);
+    bytes.copy(this.#bytes, start);
+    return this;
+  }
+
+  /** An array with the 32-bit count of that encoding. */
+  plainArray<T>(values: readonly T[], element: (value: T, writer: this) => void): this {
+    this.int32(values.length);
+    for (const value of values) element(value, this);
+    return this;
+  }
+
   /** Ends a structure that carries no tagged fields. */
   noTags(): this {
     return this.uvarint(0);

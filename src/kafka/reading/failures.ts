@@ -29,9 +29,18 @@ export function brokerFailure(code: number, subject: RequestSubject): TidemarkEr
       return new TidemarkError('KAFKA_REQUEST_FAILED', `The broker refused to ${subject.action}: ${name}`, {
         ...facts,
         retriable,
-        ...hintFor(code, subject),
       });
   }
+}
+
+/** What a group that has members answers to somebody who is none of them. `action` completes "it refused to …". */
+export function groupActive(code: number, groupId: string, action: string, of?: TopicPartition): TidemarkError {
+  const { name } = brokerErrorKind(code);
+  return new TidemarkError('GROUP_ACTIVE', `Group ${groupId} has members: it refused to ${action} (${name})`, {
+    foreignCode: name,
+    ...(of === undefined ? {} : { topic: of.topic, partition: of.partition }),
+    hint: `Stop every consumer of group ${groupId}, or wait for their sessions to end, and try again.`,
+  });
 }
 
 /** All topics of a list that do not exist, in one error. */
@@ -77,14 +86,6 @@ function unauthorized(subject: RequestSubject, resource: string, right: string, 
       hint: `Grant the user of kafka.sasl ${right} on ${resource}.`,
     },
   );
-}
-
-function hintFor(code: number, subject: RequestSubject): { hint?: string } {
-  const name = brokerErrorKind(code).name;
-  if (name === 'UNKNOWN_MEMBER_ID' || name === 'ILLEGAL_GENERATION' || name === 'REBALANCE_IN_PROGRESS') {
-    return { hint: `Group ${subject.groupId ?? ''} has active members: only they can commit.` };
-  }
-  return {};
 }
 
 function factsOf({ topic, partition }: RequestSubject): { topic?: string; partition?: number } {

@@ -3,7 +3,7 @@
  * the errors of a broker. Loads no client library, so that a driver without one (the in-memory cluster of the test kit) reads
  * by the same rules.
  */
-export { brokerFailure, topicRecreated, topicsMissing } from './failures.ts';
+export { brokerFailure, groupActive, topicRecreated, topicsMissing } from './failures.ts';
 export { fetcherDefaults } from './fetcherDefaults.ts';
 export { type Failure, judgeAnswer, type ReadPosition, type Verdict } from './fetchVerdict.ts';
 export { FollowedPartition, type StreamOwner } from './followedPartition.ts';

@@ -1,4 +1,5 @@
 import { clusterTests } from './clusterTests.ts';
+import { groupAdminTests } from './groupAdminTests.ts';
 import { readingTests } from './readingTests.ts';
 import { streamTests } from './streamTests.ts';
 import type { DriverSuite } from './suite.ts';
@@ -12,6 +13,7 @@ export type { DriverEnvironment, DriverSuite, OpenTransaction, ProducedRecord, S
  */
 export function driverConformance(suite: DriverSuite): void {
   clusterTests(suite);
+  groupAdminTests(suite);
   readingTests(suite);
   transactionTests(suite);
   streamTests(suite);

@@ -1,4 +1,4 @@
-import type { KafkaDriver } from '../../kafka/index.ts';
+import type { CommittedOffset, KafkaDriver } from '../../kafka/index.ts';
 
 /** What a conformance suite needs of a test runner: a way to name a test, and `node:assert/strict`. */
 export interface SuiteRunner {
@@ -31,6 +31,11 @@ export interface DriverEnvironment {
   beginTransaction(): Promise<OpenTransaction>;
   /** Moves the log start. */
   deleteRecords(topic: string, partition: number, before: bigint): Promise<void>;
+  /**
+   * Brings a member into a group of the new protocol (KIP-848), subscribed to one topic. For drivers whose own memberships do
+   * not speak it: groups of it are listed, described and respected all the same.
+   */
+  joinNewProtocol?(groupId: string, topic: string): Promise<{ leave(): Promise<void> }>;
 }
 
 export interface ProducedRecord {
@@ -43,6 +48,8 @@ export interface ProducedRecord {
 export interface OpenTransaction {
   /** Writes records as one batch and returns the offset of the first. */
   send(topic: string, partition: number, records: readonly ProducedRecord[]): Promise<bigint>;
+  /** Commits offsets of a group, which is not joined for it, with the transaction. */
+  sendOffsets(groupId: string, offsets: readonly CommittedOffset[]): Promise<void>;
   /** Both resolve when the markers are in the logs. */
   commit(): Promise<void>;
   abort(): Promise<void>;

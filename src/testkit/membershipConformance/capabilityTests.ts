@@ -1,6 +1,7 @@
 import { groupProtocols } from '../../kafka/index.ts';
 import { systemClock } from '../../platform/index.ts';
-import { eventually, type Member, withParty } from './member.ts';
+import { eventually } from '../eventually.ts';
+import { type Member, withParty } from './member.ts';
 import type { MembershipSuite } from './suite.ts';
 
 /** What a driver's capabilities promise, and that it refuses what they rule out. */

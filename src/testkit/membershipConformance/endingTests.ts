@@ -1,5 +1,6 @@
 import { systemClock } from '../../platform/index.ts';
-import { eventually, isolate, withParty } from './member.ts';
+import { eventually } from '../eventually.ts';
+import { isolate, withParty } from './member.ts';
 import type { MembershipSuite } from './suite.ts';
 
 /** Losing a membership, asking for it, and leaving. */

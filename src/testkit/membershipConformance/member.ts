@@ -1,19 +1,8 @@
 import { isTidemarkError, type TidemarkError } from '../../errors.ts';
 import type { GroupMembership, MembershipListener, MembershipLoss, MembershipOptions } from '../../kafka/index.ts';
 import { partitionName, type TopicPartition } from '../../model/index.ts';
-import { systemClock } from '../../platform/index.ts';
+import { eventually } from '../eventually.ts';
 import type { MemberProcess, MembershipSuite } from './suite.ts';
-
-const patienceMs = 50_000;
-
-/** Asks until the answer is yes. */
-export async function eventually(what: string, question: () => boolean | Promise<boolean>): Promise<void> {
-  const giveUpMs = systemClock.monotonic() + patienceMs;
-  while (!(await question())) {
-    if (systemClock.monotonic() > giveUpMs) throw new Error(`waited ${patienceMs} ms for ${what}`);
-    await systemClock.sleep(20);
-  }
-}
 
 /** One member, what it believes to have, and the rules that hold at every call it hears. */
 export class Member implements MembershipListener {

@@ -1,4 +1,5 @@
-import { eventually, isolate, type Member, withParty } from './member.ts';
+import { eventually } from '../eventually.ts';
+import { isolate, type Member, withParty } from './member.ts';
 import type { MembershipSuite } from './suite.ts';
 
 /** How partitions are spread, and who hears of it. */

@@ -4,7 +4,9 @@ import type {
   EpochEndOffset,
   Fetcher,
   FetcherOptions,
+  GroupDescription,
   GroupMembership,
+  GroupSummary,
   KafkaDriver,
   MembershipListener,
   MembershipOptions,
@@ -15,6 +17,7 @@ import type { PartitionBounds, TopicPartition } from '../../model/index.ts';
 import { CoordinatorCalls } from './coordinatorCalls.ts';
 import type { CallFacts } from './faults.ts';
 import { MemoryFetcher } from './fetcher.ts';
+import { deleteGroupOffsets, describedGroup, listedGroups } from './groupAdmin.ts';
 import type { GroupOffsets } from './groupOffsets.ts';
 import type { Groups } from './groups.ts';
 import { closedError, type KafkaCall, type Link } from './link.ts';
@@ -131,18 +134,37 @@ export class MemoryDriver implements KafkaDriver {
     );
   }
 
-  async committedOffsets(groupId: string, topics: readonly string[]): Promise<readonly CommittedOffset[]> {
+  async listGroups(): Promise<readonly GroupSummary[]> {
+    this.#checkConnected();
+    const { groups, offsets } = this.#parts;
+    return this.#ask('listGroups', {}, () => listedGroups(groups, offsets));
+  }
+
+  async describeGroup(groupId: string): Promise<GroupDescription> {
+    this.#checkConnected();
+    const { groups, offsets } = this.#parts;
+    return this.#ask('describeGroup', { groupId }, () => describedGroup(groups, offsets, groupId));
+  }
+
+  async committedOffsets(groupId: string, topics?: readonly string[]): Promise<readonly CommittedOffset[]> {
     this.#checkConnected();
     return this.#ask('committedOffsets', { groupId }, () => this.#parts.offsets.read(groupId, topics));
   }
 
   async commitOffsets(groupId: string, offsets: readonly CommittedOffset[]): Promise<void> {
     this.#checkConnected();
+    if (offsets.length === 0) return;
     const { groups, offsets: committed } = this.#parts;
     await this.#ask('commitOffsets', { groupId }, () => {
       groups.get(groupId).checkCommitByStranger();
       committed.commit(groupId, offsets);
     });
+  }
+
+  async deleteOffsets(groupId: string, partitions: readonly TopicPartition[]): Promise<void> {
+    this.#checkConnected();
+    if (partitions.length === 0) return;
+    await this.#ask('deleteOffsets', { groupId }, () => deleteGroupOffsets(this.#parts, groupId, partitions));
   }
 
   openFetcher(options: Partial<FetcherOptions> = {}): Fetcher {

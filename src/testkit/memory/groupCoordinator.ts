@@ -1,9 +1,10 @@
 import { TidemarkError } from '../../errors.ts';
 import { stickyAssignment } from '../../kafka/balancing/index.ts';
-import type { GroupProtocol } from '../../kafka/index.ts';
-import { brokerFailure } from '../../kafka/reading/index.ts';
+import type { GroupDescription, GroupProtocol } from '../../kafka/index.ts';
+import { brokerFailure, groupActive } from '../../kafka/reading/index.ts';
 import { type PartitionKey, partitionKey, partitionName, type TopicPartition } from '../../model/index.ts';
 import type { Clock } from '../../platform/index.ts';
+import { describeGroup } from './groupDescription.ts';
 import { GroupMember, type JoinRequest } from './groupMember.ts';
 import type { GroupState } from './groupState.ts';
 import type { Topics } from './topics.ts';
@@ -13,6 +14,7 @@ const illegalGeneration = 22;
 const unknownMemberId = 25;
 const rebalanceInProgress = 27;
 const fencedInstanceId = 82;
+const groupSubscribedToTopic = 86;
 const unreleasedInstanceId = 111;
 const staleMemberEpoch = 113;
 
@@ -123,13 +125,21 @@ export class GroupCoordinator {
     return member.target.filter((partition) => member.owned.has(partitionKey(partition)));
   }
 
-  /** Only members may commit while there are some. Throws UNKNOWN_MEMBER_ID. */
+  /** What an operator is told; undefined where nobody has ever joined. */
+  get description(): GroupDescription | undefined {
+    if (this.#protocol === undefined) return undefined;
+    return describeGroup(this.groupId, this.#protocol, this.#isRebalancing, [...this.#members.values()]);
+  }
+
+  /** Only members may commit while there are some. Throws GROUP_ACTIVE. */
   checkCommitByStranger(): void {
-    if (this.#members.size > 0)
-      throw brokerFailure(unknownMemberId, {
-        action: `commit offsets of group ${this.groupId}`,
-        groupId: this.groupId,
-      });
+    if (this.#members.size > 0) throw groupActive(unknownMemberId, this.groupId, 'take offsets from outside');
+  }
+
+  /** What members read keeps its offset. Throws GROUP_ACTIVE. */
+  checkDeletion(of: TopicPartition): void {
+    if ([...this.#members.values()].some((member) => member.topics().includes(of.topic)))
+      throw groupActive(groupSubscribedToTopic, this.groupId, `delete the offset of ${partitionName(of)}`, of);
   }
 
   /**
@@ -139,10 +149,9 @@ export class GroupCoordinator {
    */
   checkCommitByMember(memberId: string, generation: number): void {
     const member = this.#require(memberId, 'commit offsets of');
-    const isConsumer = this.#protocol === 'consumer';
-    const wanted = isConsumer ? member.generation : this.#generation;
-    if (generation !== wanted)
-      throw this.#failure(isConsumer ? staleMemberEpoch : illegalGeneration, 'commit offsets of');
+    const [wanted, refusal] =
+      this.#protocol === 'consumer' ? [member.generation, staleMemberEpoch] : [this.#generation, illegalGeneration];
+    if (generation !== wanted) throw this.#failure(refusal, 'commit offsets of');
   }
 
   /** A static member keeps its place until its session is over (KIP-345). */
@@ -216,11 +225,8 @@ export class GroupCoordinator {
   /** Topics members want, with their numbers of partitions; a topic that is gone keeps its number: who reads it has to speak. */
   #counts(): Map<string, number> {
     const topics = new Set([...this.#members.values()].flatMap((member) => member.topics()));
-    return new Map(
-      [...topics].map((topic) => {
-        return [topic, Math.max(this.#topics.find(topic)?.partitions.length ?? 0, this.#spread.get(topic) ?? 0)];
-      }),
-    );
+    const count = (topic: string) => this.#topics.find(topic)?.partitions.length ?? 0;
+    return new Map([...topics].map((topic) => [topic, Math.max(count(topic), this.#spread.get(topic) ?? 0)]));
   }
 
   #known({ memberId }: JoinRequest): GroupMember | undefined {

@@ -1,6 +1,6 @@
 import type { CommittedOffset } from '../../kafka/index.ts';
 import { brokerFailure } from '../../kafka/reading/index.ts';
-import { comparePartitions, type PartitionKey, partitionKey } from '../../model/index.ts';
+import { comparePartitions, type PartitionKey, partitionKey, type TopicPartition } from '../../model/index.ts';
 import type { Topics } from './topics.ts';
 
 const unstableOffsetCommit = 88;
@@ -21,16 +21,18 @@ export class GroupOffsets {
     this.#topics = topics;
   }
 
+  /** Groups that offsets were ever committed or staged for, those that have none left included. */
+  get groupIds(): readonly string[] {
+    return [...new Set([...this.#groups.keys(), ...this.#staged.map(({ groupId }) => groupId)])];
+  }
+
   /** Throws UNSTABLE_OFFSET_COMMIT, retriable, while a transaction is about to change one of them (KIP-447). */
-  read(groupId: string, topics: readonly string[]): readonly CommittedOffset[] {
-    const isPending = this.#staged.some(
-      (staged) => staged.groupId === groupId && staged.offsets.some(({ topic }) => topics.includes(topic)),
-    );
+  read(groupId: string, topics?: readonly string[]): readonly CommittedOffset[] {
+    const isAsked = ({ topic }: TopicPartition) => topics?.includes(topic) !== false;
+    const isPending = this.#staged.some((staged) => staged.groupId === groupId && staged.offsets.some(isAsked));
     if (isPending)
       throw brokerFailure(unstableOffsetCommit, { action: `read the offsets of group ${groupId}`, groupId });
-    return [...(this.#groups.get(groupId)?.values() ?? [])]
-      .filter(({ topic }) => topics.includes(topic))
-      .sort(comparePartitions);
+    return [...(this.#groups.get(groupId)?.values() ?? [])].filter(isAsked).sort(comparePartitions);
   }
 
   /** Throws KAFKA_TOPIC_MISSING; then nothing was written. */
@@ -41,6 +43,10 @@ export class GroupOffsets {
     for (const { topic, partition, offset, metadata } of offsets) {
       group.set(partitionKey({ topic, partition }), { topic, partition, offset, metadata });
     }
+  }
+
+  delete(groupId: string, of: TopicPartition): void {
+    this.#groups.get(groupId)?.delete(partitionKey(of));
   }
 
   stage(producerId: bigint, groupId: string, offsets: readonly CommittedOffset[]): void {

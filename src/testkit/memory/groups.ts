@@ -1,3 +1,4 @@
+import type { GroupDescription } from '../../kafka/index.ts';
 import type { Clock } from '../../platform/index.ts';
 import { GroupCoordinator } from './groupCoordinator.ts';
 import type { Topics } from './topics.ts';
@@ -13,6 +14,11 @@ export class Groups {
     this.#topics = topics;
     this.#clock = clock;
     this.#awaitsRevocation = awaitsRevocation;
+  }
+
+  /** Those that somebody has joined, members or not. */
+  get described(): GroupDescription[] {
+    return [...this.#groups.values()].flatMap(({ description }) => description ?? []);
   }
 
   get(groupId: string): GroupCoordinator {

@@ -3,12 +3,14 @@ import { type Clock, systemClock } from '../../../platform/index.ts';
 import type { ResolvedClientOptions } from '../../clientOptions.ts';
 import type { CommittedOffset } from '../../committedOffset.ts';
 import type { EpochEndOffset, Fetcher, FetcherOptions, KafkaDriver, TopicDescription } from '../../driver.ts';
+import type { GroupDescription, GroupSummary } from '../../groups.ts';
 import type { GroupMembership, MembershipListener, MembershipOptions } from '../../membership.ts';
+import { consumerGroups, describedGroup } from '../kafkajs/groupAdmin.ts';
+import { commitGroupOffsets, deleteGroupOffsets, groupOffsets } from '../kafkajs/groupOffsets.ts';
 import { ConfluentClient } from './client.ts';
 import { closedError } from './failures.ts';
 import { ConfluentFetcher } from './fetcher.ts';
-import { GroupCommitter } from './groupCommitter.ts';
-import { describedTopics, groupOffsets, offsetsAtTimestamp, partitionBounds, topicNames } from './lookups.ts';
+import { describedTopics, offsetsAtTimestamp, partitionBounds, topicNames } from './lookups.ts';
 import { ConfluentMembership } from './membership.ts';
 import type { Library } from './nativeTypes.ts';
 import { OwnRequests } from './ownRequests.ts';
@@ -24,7 +26,6 @@ export class ConfluentDriver implements KafkaDriver {
   readonly #requests: OwnRequests;
   readonly #fetchers = new Set<ConfluentFetcher>();
   readonly #memberships = new Set<ConfluentMembership>();
-  readonly #committers = new Map<string, GroupCommitter>();
   #state: 'new' | 'connecting' | 'connected' | 'closed' = 'new';
   #closing: Promise<unknown> = Promise.resolve();
 
@@ -56,7 +57,6 @@ export class ConfluentDriver implements KafkaDriver {
         ...[...this.#fetchers].map((fetcher) => fetcher.end(reason)),
         ...[...this.#memberships].map((membership) => membership.abandon(reason)),
         this.#client.close(reason),
-        ...[...this.#committers.values()].map((committer) => committer.close()),
       ]);
     }
     await this.#closing;
@@ -92,17 +92,29 @@ export class ConfluentDriver implements KafkaDriver {
     return this.#requests.epochEnds(partitions);
   }
 
-  async committedOffsets(groupId: string, topics: readonly string[]): Promise<readonly CommittedOffset[]> {
+  async listGroups(): Promise<readonly GroupSummary[]> {
     this.#checkConnected();
-    return groupOffsets(this.#client, groupId, topics);
+    return consumerGroups(await this.#requests.connected());
+  }
+
+  async describeGroup(groupId: string): Promise<GroupDescription> {
+    this.#checkConnected();
+    return describedGroup(await this.#requests.connected(), groupId);
+  }
+
+  async committedOffsets(groupId: string, topics?: readonly string[]): Promise<readonly CommittedOffset[]> {
+    this.#checkConnected();
+    return groupOffsets(await this.#requests.connected(), groupId, topics);
   }
 
   async commitOffsets(groupId: string, offsets: readonly CommittedOffset[]): Promise<void> {
     this.#checkConnected();
-    if (offsets.length === 0) return;
-    const committer = this.#committers.get(groupId) ?? new GroupCommitter(this.#client, groupId);
-    this.#committers.set(groupId, committer);
-    await committer.commit(offsets);
+    if (offsets.length > 0) await commitGroupOffsets(await this.#requests.connected(), groupId, offsets);
+  }
+
+  async deleteOffsets(groupId: string, partitions: readonly TopicPartition[]): Promise<void> {
+    this.#checkConnected();
+    if (partitions.length > 0) await deleteGroupOffsets(await this.#requests.connected(), groupId, partitions);
   }
 
   openFetcher(options: Partial<FetcherOptions> = {}): Fetcher {

@@ -6,7 +6,6 @@ import {
   partitionName,
   type TopicPartition,
 } from '../../../model/index.ts';
-import type { CommittedOffset } from '../../committedOffset.ts';
 import type { TopicDescription } from '../../driver.ts';
 import { topicsMissing } from '../../reading/index.ts';
 import type { ConfluentClient } from './client.ts';
@@ -153,28 +152,6 @@ export function offsetsAtTimestamp(
       if (error !== undefined) throw error;
       if (offset === noAnswer) throw unanswered(of);
       return offset === undefined || offset < 0 ? undefined : BigInt(offset);
-    });
-  });
-}
-
-/** Offsets a group has committed for the topics. Waits while a transaction is about to change one of them. */
-export function groupOffsets(
-  client: ConfluentClient,
-  groupId: string,
-  topics: readonly string[],
-): Promise<CommittedOffset[]> {
-  const action = `read the offsets of group ${groupId}`;
-  return client.retrying(async () => {
-    type Answer = readonly { readonly error?: unknown; readonly partitions: readonly NativeOffset[] }[];
-    const [group] = await client.ask<Answer>({ action, groupId }, (admin, timeout, done) =>
-      admin.listConsumerGroupOffsets([{ groupId }], { timeout, requireStableOffsets: true }, done),
-    );
-    if (group?.error !== undefined) throw libraryFailure(group.error, { action, groupId });
-    return (group?.partitions ?? []).flatMap(({ topic, partition, offset, metadata, error }) => {
-      if (!topics.includes(topic)) return [];
-      if (error !== undefined) throw libraryFailure(error, { action, groupId, topic, partition });
-      // -1001 stands for no offset.
-      return offset < 0 ? [] : [{ topic, partition, offset: BigInt(offset), metadata: metadata ?? '' }];
     });
   });
 }

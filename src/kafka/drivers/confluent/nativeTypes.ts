@@ -97,11 +97,6 @@ export interface NativeAdmin {
     options: { readonly timeout: number; readonly isolationLevel: number },
     done: Done<readonly NativeOffset[]>,
   ): void;
-  listConsumerGroupOffsets(
-    groups: readonly { readonly groupId: string }[],
-    options: { readonly timeout: number; readonly requireStableOffsets: boolean },
-    done: Done<readonly { readonly error?: NativeError; readonly partitions: readonly NativeOffset[] }[]>,
-  ): void;
 }
 
 export interface AdminClient {

@@ -12,8 +12,10 @@ import { leaderEpochEnds } from '../kafkajs/leaderRequests.ts';
  *
  * - where a leader epoch ends (OffsetForLeaderEpoch): without it nobody notices that a log was truncated below a stored
  *   position; the library asks it only for itself,
- * - what a coordinator has for a member of a group: the library's `describeGroups` reads a null pointer when the answer
- *   about a group is an error.
+ * - what a coordinator has of a group and of its members: the library's `describeGroups` reads a null pointer when the answer
+ *   about a group is an error,
+ * - the offsets of a group, for who is not its member: the library needs a client for each group to commit, reads nothing of a
+ *   first offset that a transaction is about to write, and deletes none.
  */
 export class OwnRequests {
   readonly #cluster: Cluster;

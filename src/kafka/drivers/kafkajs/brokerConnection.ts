@@ -4,6 +4,7 @@ import { type Clock, withDeadline } from '../../../platform/index.ts';
 import { addressText, type BrokerAddress, type ResolvedClientOptions } from '../../clientOptions.ts';
 import {
   type ApiRange,
+  type ApiVersion,
   apiVersionsRequest,
   type BrokerAnswer,
   type BrokerRequest,
@@ -39,6 +40,7 @@ export class BrokerConnection {
   #socket: Socket | undefined;
   #socketError: Error | undefined;
   #closedBy: TidemarkError | undefined;
+  #apis: readonly ApiRange[] = [];
   #endOpening: (reason: TidemarkError) => void = () => {};
 
   /** `bodies`: memory for what the broker answers. */
@@ -92,9 +94,13 @@ export class BrokerConnection {
     }
   }
 
-  /** Sends one request. One that is not answered within `timeoutMs` closes the connection: what answers later is not waited for. */
+  /**
+   * Sends one request. One that is not answered within `timeoutMs` closes the connection: what answers later is not waited for.
+   * Rejects with KAFKA_UNSUPPORTED_BROKER, and goes on, for an API that this broker does not have.
+   */
   async send<A extends BrokerAnswer>(request: BrokerRequest<A>, timeoutMs: number): Promise<A> {
     if (this.#closedBy !== undefined) throw this.#closedBy;
+    this.#checkSpoken(request);
     try {
       return await withDeadline(this.#exchange(request), timeoutMs, this.#clock, () => {
         return this.#lost(`did not answer ${request.apiName} within ${timeoutMs} ms`, requestTimedOut);
@@ -121,6 +127,7 @@ export class BrokerConnection {
     this.#stage = 'greeting';
     const greeting = await this.#exchange(apiVersionsRequest());
     this.#checkVersions(greeting.errorCode, greeting.apis);
+    this.#apis = greeting.apis;
     this.#kafkajs.setVersions(Object.fromEntries(greeting.apis.map((api) => [api.apiKey, api])));
     this.#kafkajs.setSupportAuthenticationProtocol(true);
     this.#stage = 'authenticating';
@@ -215,6 +222,14 @@ export class BrokerConnection {
       retriable: true,
       hint: 'Check the address and that no firewall swallows the packets; raise kafka.connectTimeoutMs if it is far away.',
     });
+  }
+
+  /** The broker would end the connection, and with it everything that is under way on it. */
+  #checkSpoken(api: ApiVersion): void {
+    const [missing] = missingApis(this.#apis, [api]);
+    if (missing === undefined) return;
+    const text = `${addressText(this.address)} seems to be Kafka ${releaseOf(this.#apis)}: it speaks ${missing}`;
+    throw new TidemarkError('KAFKA_UNSUPPORTED_BROKER', text, { hint: 'A newer Kafka has what is asked of it here.' });
   }
 
   #checkVersions(errorCode: number, apis: readonly ApiRange[]): void {

@@ -4,12 +4,14 @@ import { type Clock, systemClock } from '../../../platform/index.ts';
 import type { ResolvedClientOptions } from '../../clientOptions.ts';
 import type { CommittedOffset } from '../../committedOffset.ts';
 import type { EpochEndOffset, Fetcher, FetcherOptions, KafkaDriver, TopicDescription } from '../../driver.ts';
+import type { GroupDescription, GroupSummary } from '../../groups.ts';
 import type { GroupMembership, MembershipListener, MembershipOptions } from '../../membership.ts';
 import { brokerErrorCodes, type TopicMetadata } from '../../protocol/index.ts';
 import { brokerFailure, topicsMissing } from '../../reading/index.ts';
 import { Cluster } from './cluster.ts';
 import { KafkajsFetcher } from './fetcher.ts';
-import { commitGroupOffsets, groupOffsets } from './groupOffsets.ts';
+import { consumerGroups, describedGroup } from './groupAdmin.ts';
+import { commitGroupOffsets, deleteGroupOffsets, groupOffsets } from './groupOffsets.ts';
 import { leaderEpochEnds, offsetsAtTimestamp, partitionBounds } from './leaderRequests.ts';
 import { checkMembershipOptions } from './membership/checkOptions.ts';
 import { KafkajsMembership } from './membership/membership.ts';
@@ -94,7 +96,17 @@ export class KafkajsDriver implements KafkaDriver {
     return leaderEpochEnds(this.#cluster, partitions);
   }
 
-  async committedOffsets(groupId: string, topics: readonly string[]): Promise<readonly CommittedOffset[]> {
+  async listGroups(): Promise<readonly GroupSummary[]> {
+    this.#checkConnected();
+    return consumerGroups(this.#cluster);
+  }
+
+  async describeGroup(groupId: string): Promise<GroupDescription> {
+    this.#checkConnected();
+    return describedGroup(this.#cluster, groupId);
+  }
+
+  async committedOffsets(groupId: string, topics?: readonly string[]): Promise<readonly CommittedOffset[]> {
     this.#checkConnected();
     return groupOffsets(this.#cluster, groupId, topics);
   }
@@ -102,6 +114,11 @@ export class KafkajsDriver implements KafkaDriver {
   async commitOffsets(groupId: string, offsets: readonly CommittedOffset[]): Promise<void> {
     this.#checkConnected();
     if (offsets.length > 0) await commitGroupOffsets(this.#cluster, groupId, offsets);
+  }
+
+  async deleteOffsets(groupId: string, partitions: readonly TopicPartition[]): Promise<void> {
+    this.#checkConnected();
+    if (partitions.length > 0) await deleteGroupOffsets(this.#cluster, groupId, partitions);
   }
 
   openFetcher(options: Partial<FetcherOptions> = {}): Fetcher {
