@@ -1,0 +1,2 @@
+export { RedisPlace } from './place.ts';
+export { RedisStore, type RedisStoreOptions } from './redisStore.ts';
