@@ -12,7 +12,14 @@ import {
 import { failuresOf } from '../support/collectingRunner.ts';
 import { memoryDatabaseTarget, memoryLedgerPlace, sinkTraits, storeTraits } from '../support/memoryDatabases.ts';
 import { memoryMembershipEnvironment } from '../support/memoryMembershipEnvironment.ts';
-import { leakingAborted, readingByName, silentlyResetting } from '../support/seededDrivers.ts';
+import {
+  committingPastMembers,
+  committingSilently,
+  leakingAborted,
+  readingByName,
+  readingPendingAsNone,
+  silentlyResetting,
+} from '../support/seededDrivers.ts';
 
 /** A suite that cannot fail proves nothing: each wrong implementation is found out, by the tests that are about its fault. */
 describe('the suite of drivers finds out', () => {
@@ -25,6 +32,24 @@ describe('the suite of drivers finds out', () => {
     ],
     ['a silent reset', silentlyResetting, /ends/, 'ends with the bounds when the offset was removed, and never resets'],
     ['reading by name', readingByName, /topic/, 'a topic that was made again is an error, not other data'],
+    [
+      'a pending offset that is read as none',
+      readingPendingAsNone,
+      /offset that a transaction/,
+      'the first offset that a transaction is about to write is waited for, of all topics',
+    ],
+    [
+      'offsets written past the members of a classic group',
+      committingPastMembers,
+      /outside/,
+      'refuses offsets from outside while a group of the classic protocol has members, takes them afterwards',
+    ],
+    [
+      'a refusal of a group of the new protocol that nobody hears of',
+      committingSilently,
+      /outside/,
+      'refuses offsets from outside while a group of the consumer protocol has members, takes them afterwards',
+    ],
   ])('%s', async (_, environment, about, finding) => {
     const found = await failuresOf(about, (runner) => driverConformance({ ...runner, environment: environment() }));
     expect(found).toContain(finding);

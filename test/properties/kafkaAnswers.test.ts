@@ -173,14 +173,16 @@ function deleteAnswer(results: readonly (readonly [partition: number, errorCode:
     .bytes();
 }
 
-function listGroupsAnswer(groups: readonly ListedGroup[]): Buffer {
+function listGroupsAnswer(groups: readonly ListedGroup[], version = 5): Buffer {
   return new WireWriter()
     .noTags()
     .int32(0)
     .int16(0)
-    .array(groups, ({ groupId, protocolType, state, type }, writer) =>
-      writer.string(groupId).string(protocolType).string(state).string(type).noTags(),
-    )
+    .array(groups, ({ groupId, protocolType, state, type }, writer) => {
+      writer.string(groupId).string(protocolType).string(state);
+      if (version === 5) writer.string(type);
+      writer.noTags();
+    })
     .noTags()
     .bytes();
 }
@@ -416,6 +418,9 @@ test('a list of groups has every group with its kind and state', () => {
     fc.property(fc.array(group), (groups) => {
       const answer = listGroupsRequest().decode(new WireReader(listGroupsAnswer(groups), 'answer'));
       expect(answer).toEqual({ throttleMs: 0, errorCode: 0, groups });
+      const untyped = groups.map((each) => ({ ...each, type: 'classic' }));
+      const older = listGroupsRequest(4).decode(new WireReader(listGroupsAnswer(groups, 4), 'answer'));
+      expect(older.groups).toEqual(untyped);
     }),
   );
 });

@@ -2,7 +2,7 @@ import { isTidemarkError, type TidemarkError } from '../../src/errors.ts';
 import type { Fetcher, FollowStart, KafkaDriver, PartitionStream } from '../../src/kafka/index.ts';
 import type { TopicPartition } from '../../src/model/index.ts';
 import { systemClock } from '../../src/platform/index.ts';
-import type { DriverEnvironment } from '../../src/testkit/index.ts';
+import { type DriverEnvironment, MemoryCluster } from '../../src/testkit/index.ts';
 import { MemoryDriver } from '../../src/testkit/memory/driver.ts';
 import { Faults } from '../../src/testkit/memory/faults.ts';
 import { GroupOffsets } from '../../src/testkit/memory/groupOffsets.ts';
@@ -69,6 +69,49 @@ export function leakingAborted(): DriverEnvironment {
       };
     },
   };
+}
+
+/** A driver that takes an offset that a transaction is about to write for none. */
+export function readingPendingAsNone(): DriverEnvironment {
+  return withCall('committedOffsets', (_, cluster) => async (groupId, topics = cluster.topics) => {
+    try {
+      return topics.flatMap((topic) => cluster.committedOffsets(groupId, topic));
+    } catch {
+      return [];
+    }
+  });
+}
+
+/** A driver that writes offsets into a group whoever is in it, as a transaction can. */
+export function committingPastMembers(): DriverEnvironment {
+  return withCall('commitOffsets', (driver, cluster) => async (groupId, offsets) => {
+    await driver.commitOffsets(groupId, offsets).catch(() => {
+      const transaction = cluster.beginTransaction();
+      transaction.sendOffsets(groupId, offsets);
+      transaction.commit();
+    });
+  });
+}
+
+/** A driver that calls a commit done which the group has refused. */
+export function committingSilently(): DriverEnvironment {
+  return withCall('commitOffsets', (driver) => (groupId, offsets) => {
+    return driver.commitOffsets(groupId, offsets).catch(() => {});
+  });
+}
+
+/** Drivers of a memory cluster with one call in the place of their own. */
+function withCall<K extends keyof KafkaDriver>(
+  name: K,
+  call: (driver: KafkaDriver, cluster: MemoryCluster) => KafkaDriver[K],
+): DriverEnvironment {
+  const cluster = new MemoryCluster();
+  const environment = memoryDriverEnvironment(cluster);
+  const newDriver = async () => {
+    const driver = await environment.newDriver();
+    return withMember(driver, name, call(driver, cluster));
+  };
+  return { ...environment, newDriver };
 }
 
 function withDrivers(goesOn: GoesOn): DriverEnvironment {

@@ -16,19 +16,20 @@ export interface ListGroupsAnswer extends BrokerAnswer {
   readonly groups: readonly ListedGroup[];
 }
 
-/** The groups that one broker coordinates, in every state; those of share groups and streams are left out by the broker. */
-export function listGroupsRequest(): BrokerRequest<ListGroupsAnswer> {
+/**
+ * The groups that one broker coordinates, in every state; those of share groups and streams are left out by the broker.
+ * Version 5 came with Kafka 3.8. Before it groups had no type: all are `classic`.
+ */
+export function listGroupsRequest(apiVersion: 4 | 5 = 5): BrokerRequest<ListGroupsAnswer> {
   return {
     apiKey: 16,
     apiName: 'ListGroups',
-    apiVersion: 5,
-    encode: () =>
-      new WireWriter()
-        .noTags()
-        .array([], () => {}) // every state
-        .array(['classic', 'consumer'], (type, writer) => writer.string(type))
-        .noTags()
-        .bytes(),
+    apiVersion,
+    encode: () => {
+      const writer = new WireWriter().noTags().array([], () => {}); // every state
+      if (apiVersion === 5) writer.array(['classic', 'consumer'], (type) => writer.string(type));
+      return writer.noTags().bytes();
+    },
     decode: (reader) => {
       reader.taggedFields();
       const throttleMs = reader.int32();
@@ -38,7 +39,7 @@ export function listGroupsRequest(): BrokerRequest<ListGroupsAnswer> {
           groupId: element.string(),
           protocolType: element.string(),
           state: element.string(),
-          type: element.string(),
+          type: apiVersion === 5 ? element.string() : 'classic',
         };
         element.taggedFields();
         return group;

@@ -26,7 +26,10 @@ export function consumerGroups(cluster: Cluster): Promise<GroupSummary[]> {
 }
 
 async function groupsOf(cluster: Cluster, address: { host: string; port: number }): Promise<GroupSummary[]> {
-  const { errorCode, groups } = await cluster.ask(address, listGroupsRequest());
+  const { errorCode, groups } = await cluster.ask(address, listGroupsRequest()).catch((error: unknown) => {
+    if (isTidemarkError(error, 'KAFKA_UNSUPPORTED_BROKER')) return cluster.ask(address, listGroupsRequest(4));
+    throw error;
+  });
   if (errorCode !== 0) throw brokerFailure(errorCode, { action: 'list its groups' });
   return groups.filter(isOfConsumers).map(({ groupId, state, type }) => {
     return { groupId, protocol: protocolOf(type), state: consumerGroupState(state) };
