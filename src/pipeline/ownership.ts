@@ -5,6 +5,7 @@ import { failpoint } from '../platform/index.ts';
 import type { ActionEnvironment, Scheduler, Slot } from '../scheduler/index.ts';
 import { admit, type Claimed, judge } from './admission.ts';
 import type { Assignment } from './assignment.ts';
+import { obey } from './controls.ts';
 import type { Intake } from './intake.ts';
 import { byKey, type SelectedPartition } from './selection.ts';
 
@@ -143,6 +144,8 @@ export class Ownership {
   async #takeIn(claimed: readonly Claimed[]): Promise<void> {
     this.#judging = claimed.map(({ held }) => held);
     const verdicts = await judge(claimed, this.#store, this.#actions);
+    // After the claim, before any plan: an order that is not in this list takes the claim away (`OperatorCalls.order`).
+    const controls = await this.#store.controls();
     for (const [index, one] of claimed.entries()) {
       const { held, row } = one;
       this.#actions.events.emit('partitionClaimed', {
@@ -154,6 +157,7 @@ export class Ownership {
       });
       const slot = await admit(one, verdicts[index] ?? { kind: 'good' }, this.#actions);
       if (slot === undefined) continue;
+      obey(slot, controls, this.#actions.events);
       // The group took the partition back while it was being claimed: nobody begins to work on it here any more.
       if (this.#assignment.includes(slot)) this.#scheduler.add(slot);
       else await this.#dismiss(slot);

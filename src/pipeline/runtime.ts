@@ -14,7 +14,6 @@ import {
 import { type ActionEnvironment, asTidemarkError, Degradation, type Scheduler } from '../scheduler/index.ts';
 import type { EventHub } from '../telemetry/index.ts';
 import type { Assignment } from './assignment.ts';
-import { applyControls } from './controls.ts';
 import { EndTargets, isDone } from './endTargets.ts';
 import type { GroupAssignment } from './groupAssignment.ts';
 import { keepHouse } from './housekeeping.ts';
@@ -226,7 +225,6 @@ export class Runtime {
     await assignment.join();
     this.#goOn();
     await ownership.sweep();
-    await applyControls(actions.store, scheduler, events);
   }
 
   /** What could not be released costs the new owner nothing: the group's word is enough for it to claim. */

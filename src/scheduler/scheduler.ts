@@ -6,7 +6,7 @@ import { type GroupEnvironment, GroupRun } from './groupRun.ts';
 import { asTidemarkError } from './partitionActions.ts';
 import type { RateController } from './rateController.ts';
 import { Signal } from './signal.ts';
-import { skipAhead } from './skipAhead.ts';
+import { meetsSkip, skipAhead } from './skipAhead.ts';
 import type { Slot } from './slot.ts';
 
 export interface SchedulerOptions {
@@ -222,9 +222,9 @@ export class Scheduler {
     const work: Work[] = [];
     for (const [key, ranges] of byPartition(batch.ranges)) {
       const slot = this.#slots.get(key);
-      // Fenced, parked, leaving, or cut short since it was planned: what is left of it is planned again.
+      // Fenced, parked, leaving, or cut short since it was planned, or an order to skip came: what is left of it is planned again.
       const isReady = slot?.state === 'idle' && !slot.isLeaving && slot.position === ranges[0]?.fromOffset;
-      if (slot === undefined || !isReady) {
+      if (slot === undefined || !isReady || meetsSkip(slot, ranges)) {
         slot?.forgetPlans();
         continue;
       }

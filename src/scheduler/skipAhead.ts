@@ -1,4 +1,5 @@
 import type { TidemarkError } from '../errors.ts';
+import type { OffsetRange } from '../model/index.ts';
 import { type ActionEnvironment, asTidemarkError, commitGap, park } from './partitionActions.ts';
 import type { Slot } from './slot.ts';
 
@@ -26,4 +27,10 @@ export async function skipAhead(slot: Slot, environment: ActionEnvironment): Pro
   } finally {
     slot.endRun();
   }
+}
+
+/** Whether a plan goes over offsets that are to be skipped: it was made before the order. */
+export function meetsSkip(slot: Slot, ranges: readonly OffsetRange[]): boolean {
+  const skip = slot.nextSkip(slot.position);
+  return skip !== undefined && ranges.some(({ untilOffset }) => untilOffset > skip.fromOffset);
 }
