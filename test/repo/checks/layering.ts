@@ -28,6 +28,7 @@ export const mayImport: Readonly<Record<string, readonly string[]>> = {
     'receiver',
   ],
   'index.ts': ['errors.ts', 'model', 'telemetry', 'offsets', 'sinks', 'scheduler', 'direct', 'receiver', 'pipeline'],
+  operations: ['errors.ts', 'model', 'platform', 'kafka', 'offsets', 'sinks'],
   config: ['errors.ts', 'model', 'platform', 'pipeline'],
   daemon: ['errors.ts', 'model', 'platform', 'telemetry', 'offsets', 'pipeline', 'config'],
   cli: [
@@ -40,6 +41,7 @@ export const mayImport: Readonly<Record<string, readonly string[]>> = {
     'sinks',
     'receiver',
     'pipeline',
+    'operations',
     'config',
     'daemon',
   ],

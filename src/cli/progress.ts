@@ -1,0 +1,149 @@
+import { userInfo } from 'node:os';
+import type { Command } from 'commander';
+import { readPipelineFile, redactor } from '../config/index.ts';
+import { TidemarkError } from '../errors.ts';
+import { createDriver, type KafkaDriver } from '../kafka/index.ts';
+import type { StorePlace } from '../offsets/index.ts';
+import { type Choice, type OpenProgress, openProgress, parseChosenTopic } from '../operations/index.ts';
+import type { PipelineSpec } from '../pipeline/index.ts';
+import type { CommandContext } from './host.ts';
+import { usageError } from './usage.ts';
+
+/** What every command of `offsets` can be told about where positions live. */
+export interface RawPlace {
+  readonly store?: string;
+  readonly schema?: string;
+  readonly pipeline?: string;
+  readonly group?: string;
+  readonly brokers?: string;
+  readonly topic?: readonly string[];
+}
+
+/** A pipeline's file, or a store and a name, or a consumer group: where the positions live that a command is about. */
+export interface PlaceArguments {
+  readonly file: string | undefined;
+  readonly raw: RawPlace;
+}
+
+/** Adds argument and options of a command that works on one pipeline. */
+export function addPlaceOptions(command: Command): Command {
+  return command
+    .argument('[FILE]', 'configuration file of the pipeline')
+    .option('--store <URL>', 'in place of FILE: where the ledger is, postgres://, redis:// or file:///')
+    .option('--schema <NAME>', 'schema of the ledger in PostgreSQL, with --store (default: tidemark)')
+    .option('--pipeline <NAME>', 'name of the pipeline, with --store')
+    .option('--group <NAME>', 'a consumer group: its committed offsets, with --brokers or FILE')
+    .option('--brokers <LIST>', 'host:port,…: the brokers, in place of those of FILE')
+    .option(
+      '--topic <TOPIC>',
+      'only this topic, or these partitions of it (orders:0-3,7); can be repeated',
+      collect,
+      [],
+    );
+}
+
+export function collect(value: string, before: readonly string[]): readonly string[] {
+  return [...before, value];
+}
+
+export function choiceOf({ topic = [] }: RawPlace): Choice {
+  return topic.map(parseChosenTopic);
+}
+
+/** Who gives an order, for the history: the user of the system, unless the environment names one. */
+export function operatorName({ environment }: Pick<CommandContext, 'environment'>): string {
+  const given = environment.TIDEMARK_OPERATOR;
+  if (given !== undefined && given !== '') return given;
+  try {
+    return userInfo().username;
+  } catch {
+    return 'unknown';
+  }
+}
+
+/** Runs `work` with the progress that the command line names, opened; it is closed afterwards. */
+export async function withProgress<T>(
+  { file, raw }: PlaceArguments,
+  context: CommandContext,
+  purpose: 'look' | 'use',
+  work: (progress: OpenProgress) => Promise<T>,
+): Promise<T> {
+  const progress = await openProgress(await progressSource({ file, raw }, context), purpose);
+  try {
+    return await work(progress);
+  } finally {
+    await progress.close();
+  }
+}
+
+async function progressSource({ file, raw }: PlaceArguments, context: CommandContext) {
+  requireOneWay({ file, raw });
+  const spec = file === undefined ? undefined : await readSpec(file, context);
+  const driver = await driverOf(spec, raw);
+  if (raw.group !== undefined) {
+    if (driver === undefined) throw usageError('--group', 'a consumer group needs --brokers');
+    const { kafkaGroupPlace } = await import('../offsets/stores/kafkaGroup/index.ts');
+    return { pipeline: raw.group, place: kafkaGroupPlace(driver), driver, groupId: raw.group };
+  }
+  if (spec !== undefined) {
+    const { pipeline, source } = spec;
+    const { groupId = pipeline } = source;
+    return { pipeline, place: await placeOfSpec(spec), driver, selection: source, groupId };
+  }
+  const { store = '', pipeline = '', schema } = raw;
+  hideUrl(store, context);
+  const { openPlace } = await import('../offsets/stores/openPlace.ts');
+  const place = await openPlace(store, schema === undefined ? {} : { schema });
+  return { pipeline, place, driver };
+}
+
+function requireOneWay({ file, raw }: PlaceArguments): void {
+  const { store, pipeline, group, schema } = raw;
+  if (file !== undefined && store !== undefined) throw usageError('--store', 'FILE names the store already');
+  if (file !== undefined && pipeline !== undefined) throw usageError('--pipeline', 'FILE names the pipeline already');
+  if (group !== undefined && store !== undefined) throw usageError('--group', 'a group is no pipeline of --store');
+  if (schema !== undefined && store === undefined) throw usageError('--schema', 'it goes with --store');
+  if (file !== undefined || group !== undefined) return;
+  if (store === undefined)
+    throw usageError(
+      'FILE',
+      'nothing says whose offsets',
+      'allowed: FILE, or --store URL --pipeline NAME, or --group NAME --brokers LIST',
+    );
+  if (pipeline === undefined)
+    throw usageError('--pipeline', 'a name is needed with --store', 'tidemark offsets list shows them');
+}
+
+async function readSpec(file: string, context: CommandContext): Promise<PipelineSpec> {
+  const { spec, secrets } = await readPipelineFile(file, context.environment);
+  context.hide(redactor(secrets));
+  return spec;
+}
+
+async function driverOf(spec: PipelineSpec | undefined, { brokers }: RawPlace): Promise<KafkaDriver | undefined> {
+  if (brokers === undefined) return spec?.kafka === undefined ? undefined : createDriver(spec.kafka);
+  const list = brokers.split(',').map((broker) => broker.trim());
+  const wrong = list.find((broker) => !/^[^:\s]+:\d{1,5}$|^\[[0-9a-fA-F:]+\]:\d{1,5}$/.test(broker));
+  if (wrong !== undefined) throw usageError('--brokers', `not a broker (${wrong})`, 'allowed: host:port,host:port');
+  // TLS and credentials of the file go with other addresses of the same cluster.
+  const known = spec?.kafka === undefined || 'createDriver' in spec.kafka ? {} : spec.kafka;
+  return createDriver({ ...known, brokers: list });
+}
+
+async function placeOfSpec({ sink }: PipelineSpec): Promise<StorePlace> {
+  if (!('type' in sink)) {
+    throw new TidemarkError('CONFIG_INVALID', 'sink: a sink that brings itself has no ledger to look at from here', {
+      path: 'sink',
+    });
+  }
+  const { PostgresPlace } = await import('../offsets/stores/postgres/index.ts');
+  const { connectionString, ledgerSchema: schema } = sink;
+  return new PostgresPlace({ connectionString, schema });
+}
+
+/** What stands between `//` and `@` of a URL is nobody's business. */
+export function hideUrl(url: string, context: CommandContext): void {
+  const credentials = /^[a-z+]+:\/\/([^@/]*)@/i.exec(url)?.[1];
+  const password = credentials?.split(/:(.*)/s)[1];
+  if (password !== undefined && password !== '') context.hide(redactor([password, decodeURIComponent(password)]));
+}
