@@ -4,6 +4,7 @@
  */
 export type { ApplyOptions } from './applyMoves.ts';
 export { type Choice, type ChosenTopic, parseChosenTopic } from './choice.ts';
+export { type ExportedPosition, exportCsv, exportText } from './exportText.ts';
 export { type MovePlan, type PlannedMove, type ResetOptions, reset } from './movePlan.ts';
 export { type OpenProgress, openProgress, type ProgressSource } from './openProgress.ts';
 export { type OrderOptions, pause, type Resumed, resume } from './orders.ts';
