@@ -1,9 +1,9 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: variables of configuration files are what is tested
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { showLag } from '../../src/cli/actions/offsetsLag.ts';
 import { PostgresStore } from '../../src/offsets/stores/postgres/index.ts';
 import { postgresService, type TestDatabase } from '../services/index.ts';
+import { commandHere } from '../support/commandHere.ts';
 import { folderWith } from '../unit/config/files.ts';
 
 const yaml = `pipeline: readings
@@ -25,39 +25,24 @@ beforeAll(async () => {
 afterAll(() => database.drop());
 
 /** Runs `offsets lag --json` on the file, in this process. */
-async function lag(failOver: bigint | undefined) {
+async function lag(...options: readonly string[]) {
   const folder = await folderWith({ 'readings.yaml': yaml });
-  let written = '';
-  const command = { file: join(folder, 'readings.yaml'), json: true, topics: [], failOver };
-  const code = await showLag(command, {
-    environment: { DATABASE_URL: database.url },
-    version: '',
-    isErrTty: false,
-    out: (text) => {
-      written += text;
-    },
-    err: () => {},
-    exit: () => {
-      throw new Error('the action does not end the process');
-    },
-    finish: () => {},
-    hide: () => {},
-    redact: (text) => text,
-  });
-  return { code, ...(JSON.parse(written) as { readonly partitions: readonly object[] }) };
+  const args = ['offsets', 'lag', '--json', ...options, join(folder, 'readings.yaml')];
+  const { code, stdout } = await commandHere(args, { environment: { DATABASE_URL: database.url } });
+  return { code, ...(JSON.parse(stdout) as { readonly partitions: readonly object[] }) };
 }
 
 test('offsets lag of a pipeline without Kafka shows the ledger, and a threshold that cannot be judged is not passed', async () => {
-  expect(await lag(undefined)).toMatchObject({ code: 0, partitions: [] });
+  expect(await lag()).toMatchObject({ code: 0, partitions: [] });
 
   const store = new PostgresStore({ connectionString: database.url, pipeline: 'readings', schema: 'tidemark' });
   await store.open();
   await store.initialise([{ ...web, topicId: 'an open id', nextOffset: 7n }]);
   await store.close();
 
-  expect(await lag(undefined)).toMatchObject({
+  expect(await lag()).toMatchObject({
     code: 0,
     partitions: [{ ...web, storedOffset: '7', state: 'running' }],
   });
-  expect(await lag(1000n)).toMatchObject({ code: 5 });
+  expect(await lag('--fail-over', '1000')).toMatchObject({ code: 5 });
 });

@@ -1,0 +1,26 @@
+import { runCli } from '../../src/cli/program.ts';
+
+export interface CommandHereOptions {
+  readonly environment?: Readonly<Record<string, string>>;
+}
+
+/** Runs the command line in this process, from argv to the exit code. */
+export async function commandHere(args: readonly string[], { environment = {} }: CommandHereOptions = {}) {
+  let stdout = '';
+  let stderr = '';
+  const code = await runCli(args, {
+    environment,
+    version: '0.0.0',
+    isErrTty: false,
+    out: (text) => {
+      stdout += text;
+    },
+    err: (text) => {
+      stderr += text;
+    },
+    exit: () => {
+      throw new Error('the command does not end the process');
+    },
+  });
+  return { code, stdout, stderr };
+}
