@@ -1,0 +1,2 @@
+export { KafkaGroupStore, type KafkaGroupStoreOptions } from './groupStore.ts';
+export { kafkaGroupPlace } from './place.ts';
