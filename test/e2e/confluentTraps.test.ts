@@ -74,6 +74,23 @@ describe('commits to a group', () => {
     await member.leave();
   });
 
+  test("a member's metadata ends with a zero byte, which our drivers do not show; without metadata there is none", async () => {
+    const [driver, topic] = [await connected(), await environment.createTopic({ partitions: 2 })];
+    const listener = { assigned: () => {}, revoked: async () => {}, lost: () => {}, failed: () => {} };
+    const member = driver.openMembership({ groupId: topic, subscription: { topics: [topic] } }, listener);
+    await member.join();
+    const offsets = [
+      { topic, partition: 0, offset: 1n, metadata: 'text' },
+      { topic, partition: 1, offset: 2n, metadata: '' },
+    ];
+    await member.commitOffsets(offsets);
+    const [found] = await environment.admin.fetchOffsets({ groupId: topic, topics: [topic] });
+    expect(found?.partitions.map(({ metadata }) => metadata ?? '').sort()).toEqual(['', 'text\0']);
+    const committed = await driver.committedOffsets(topic, [topic]);
+    expect([...committed].sort((a, b) => a.partition - b.partition)).toEqual(offsets);
+    await member.leave();
+  });
+
   test('commits that are made at the same time each get the answer to their own', async () => {
     const [driver, topic] = [await connected(), await environment.createTopic({ partitions: 2 })];
     const commit = (partition: number, offset: bigint) =>

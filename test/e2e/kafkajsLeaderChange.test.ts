@@ -105,7 +105,7 @@ describe('a cluster of three', () => {
     }
   });
 
-  test('knows the offsets of groups, whichever broker keeps them', async () => {
+  test('knows the groups and their offsets, whichever broker keeps them', async () => {
     await kafka.createTopic('groups', { partitions: 1, replicationFactor: 3 });
     const groups = inOrder(8).map((index) => `group-${index}`);
     for (const [index, group] of groups.entries()) {
@@ -114,6 +114,11 @@ describe('a cluster of three', () => {
     }
     const committed = await Promise.all(groups.map((group) => driver.committedOffsets(group, ['groups'])));
     expect(committed.map(([offset]) => Number(offset?.offset))).toEqual(inOrder(8));
+    const listed = (await driver.listGroups()).map(({ groupId }) => groupId);
+    expect(listed).toEqual(groups);
+    for (const group of groups) await driver.deleteOffsets(group, [{ topic: 'groups', partition: 0 }]);
+    const left = await Promise.all(groups.map((group) => driver.committedOffsets(group)));
+    expect(left.flat()).toEqual([]);
   });
 
   test('stops where a leader without the newest records took over', async () => {

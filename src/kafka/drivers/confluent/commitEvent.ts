@@ -12,9 +12,10 @@ export interface CommitEvent {
   readonly offsets: readonly (NativePartition & { readonly offset?: number })[];
 }
 
+/** The library's binding ends every metadata with a zero byte, an empty one too: that is better left out. */
 export function nativeOffsets(offsets: readonly CommittedOffset[]): NativeOffset[] {
   return offsets.map(({ topic, partition, offset, metadata }) => {
-    return { topic, partition, offset: Number(offset), metadata };
+    return { topic, partition, offset: Number(offset), ...(metadata === '' ? {} : { metadata }) };
   });
 }
 

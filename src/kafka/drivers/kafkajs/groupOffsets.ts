@@ -56,7 +56,8 @@ async function fetchOffsets(
   for (const { topic, partition, offset, metadata, errorCode } of answer.offsets) {
     if (topics?.includes(topic) === false) continue;
     if (errorCode !== 0) throw brokerFailure(errorCode, { action, groupId, topic, partition });
-    if (offset >= 0n) committed.push({ topic, partition, offset, metadata });
+    // Members that are librdkafka under Node write a zero byte at the end, and do not see it themselves.
+    if (offset >= 0n) committed.push({ topic, partition, offset, metadata: metadata.replace(/\0$/, '') });
   }
   return committed;
 }
