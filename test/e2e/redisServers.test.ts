@@ -2,14 +2,13 @@ import { execFileSync } from 'node:child_process';
 import { inspect } from 'node:util';
 import { Redis } from 'ioredis';
 import { beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
-import { noCounts, OffsetRange } from '../../src/model/index.ts';
-import type { HeldClaim, RangeCommit } from '../../src/offsets/index.ts';
+import type { HeldClaim } from '../../src/offsets/index.ts';
 import { RedisPlace, RedisStore, type RedisStoreOptions } from '../../src/offsets/stores/redis/index.ts';
 import { skipWithout, waitUntil } from '../services/index.ts';
 import { findProgram } from '../services/programs.ts';
+import { begin, claimAll, commitOf, openAs } from '../support/redisScene.ts';
 import { type RedisServers, redisServers, startCluster } from '../support/redisServers.ts';
 
-const place = { topic: 'orders', partition: 0 };
 const pipeline = 'orders';
 const isMissing = findProgram('redis-server') === undefined;
 
@@ -26,24 +25,15 @@ beforeEach((context) => {
 
 async function opened(options: Omit<RedisStoreOptions, 'pipeline'>): Promise<RedisStore> {
   const store = new RedisStore({ pipeline, ...options });
-  await store.open();
-  await store.registerOwner({ instanceId: 'a', host: 'h', bootId: '', pid: 1 });
+  await openAs(store, 'a');
   return store;
 }
 
 async function claimOne(store: RedisStore): Promise<HeldClaim> {
-  await store.initialise([{ ...place, nextOffset: 0n, topicId: 'id' }]);
-  const [row] = await store.read();
-  const [outcome] = await store.claim([{ ...place, seenClaim: row?.claim ?? null }]);
-  if (!outcome?.claimed) throw new Error('the claim missed');
-  return outcome.held;
-}
-
-function commitOf(held: HeldClaim, from: bigint, until: bigint): RangeCommit {
-  const records = Number(until - from);
-  const counts = { ...noCounts(), records, dropped: records };
-  const range = new OffsetRange(held.topic, held.partition, from, until);
-  return { range, held, counts, leaderEpoch: 0, batchTimeMs: 1_700_000_000_000, kind: 'batch', reason: null };
+  await begin(store, 0n);
+  const [held] = await claimAll(store);
+  if (held === undefined) throw new Error('the claim missed');
+  return held;
 }
 
 async function warningsOf(url: string): Promise<readonly string[]> {
@@ -78,11 +68,17 @@ describe('a server that may lose the ledger', () => {
   test('is warned about as far as its users may ask', async () => {
     await client.config('SET', 'appendonly', 'no');
     await client.config('SET', 'maxmemory-policy', 'allkeys-lru');
-    await client.acl('SETUSER', 'some', 'on', '>pw', '~tidemark:*', '+@all', '-config');
-    await client.acl('SETUSER', 'few', 'on', '>pw', '~tidemark:*', '+@all', '-config', '-info');
+    const rights = ['on', '>pw', '~tidemark:*', '+@read', '+@write', '+@scripting', '+@connection', '+time'];
+    await client.acl('SETUSER', 'some', ...rights, '+info');
+    await client.acl('SETUSER', 'few', ...rights);
     await client.acl('SETUSER', 'reader', 'on', '>pw', '~tidemark:*', '+@read', '+ping');
     expect(await warningsOf(`redis://some:pw@127.0.0.1:${port}`)).toHaveLength(2);
-    expect(await warningsOf(`redis://few:pw@127.0.0.1:${port}`)).toEqual([]);
+    const few = `redis://few:pw@127.0.0.1:${port}`;
+    expect(await warningsOf(few)).toEqual([]);
+    const store = await opened({ url: few });
+    await store.commitRanges([commitOf(await claimOne(store), 0n, 5n)]);
+    expect(await new RedisPlace({ url: few }).pipelines()).toEqual([pipeline]);
+    await store.close();
     await expect(warningsOf(`redis://reader:pw@127.0.0.1:${port}`)).rejects.toMatchObject({
       code: 'STORE_REQUEST_FAILED',
       hint: expect.stringContaining('+@scripting'),
@@ -97,6 +93,7 @@ describe('a server with a password', () => {
     for (const user of [':wrong-secret@', 'default:wrong-secret@', 'nobody:wrong-secret@', '']) {
       const error = await opened({ url: `redis://${user}127.0.0.1:${port}` }).catch((thrown) => thrown);
       expect(error).toMatchObject({ code: 'STORE_AUTHENTICATION_FAILED', retriable: false });
+      expect(error.foreignCode).toBe(user === '' ? 'NOAUTH' : 'WRONGPASS');
       expect(inspect(error, { depth: 9 })).not.toContain('wrong-secret');
     }
     for (const user of [`:${right}@`, `default:${right}@`]) {
@@ -189,7 +186,7 @@ describe('a cluster', () => {
     for (const name of names) {
       const store = redis.store(name);
       await store.open();
-      await store.initialise([{ ...place, nextOffset: 0n, topicId: 'id' }]);
+      await begin(store, 0n);
       await store.close();
     }
     expect(await redis.pipelines()).toEqual(names);

@@ -10,7 +10,7 @@ interface Meaning {
 const serverHint = 'Check that Redis runs and that host and port of the URL are right.';
 const credentialsHint = 'Check user and password of the URL.';
 
-/** The first line that fits counts. What Redis answers begins with a word in capitals; the others are of Node and ioredis. */
+/** The first line that fits counts: the text of an answer of Redis, which begins with a word in capitals, or a code of Node. */
 const meanings: readonly Meaning[] = [
   {
     text: /WRONGPASS|NOAUTH|invalid password|invalid username-password|AUTH <password> called without/,
@@ -22,7 +22,7 @@ const meanings: readonly Meaning[] = [
     text: /^NOPERM/,
     code: 'STORE_REQUEST_FAILED',
     retriable: false,
-    hint: 'Allow the user +@read +@write +@scripting and the keys tidemark:*.',
+    hint: 'Allow the user the keys tidemark:* and +@read +@write +@scripting +@connection +time.',
   },
   {
     text: /^OOM/,
@@ -67,7 +67,7 @@ const meanings: readonly Meaning[] = [
     hint: 'This Redis is a cluster: write redis+cluster:// in place of redis://.',
   },
   {
-    text: /certificate|SSL|TLS|altnames/i,
+    text: /^(?:ERR_TLS|ERR_SSL|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO|EPROTO)/,
     code: 'STORE_UNREACHABLE',
     retriable: false,
     hint: 'Check redis:// or rediss://, and the certificate of the server (NODE_EXTRA_CA_CERTS adds an authority).',
@@ -81,13 +81,19 @@ const meanings: readonly Meaning[] = [
 export function classifyRedisError(error: unknown, doing: string): TidemarkError {
   if (isTidemarkError(error)) return error;
   const text = textOf(error);
-  const known = meanings.find((meaning) => meaning.text.test(text));
+  // The text of Node has names of hosts in it, which may be any.
+  const key = isAnswer(error) ? text : ((error as NodeJS.ErrnoException).code ?? text);
+  const known = meanings.find((meaning) => meaning.text.test(key));
   const fallback = isAnswer(error)
     ? ({ code: 'STORE_REQUEST_FAILED', retriable: false } as const)
     : ({ code: 'STORE_UNREACHABLE', retriable: true, hint: serverHint } as const);
-  const { code, ...facts } = known ?? fallback;
-  const { text: _, ...rest } = { text: undefined, ...facts };
-  return new TidemarkError(code, `${doing}: ${text}`, rest);
+  const { code, retriable, hint } = { hint: undefined, ...(known ?? fallback) };
+  const [foreignCode = ''] = /^[A-Z][A-Z_]+/.exec(key) ?? [];
+  return new TidemarkError(code, `${doing}: ${text}`, {
+    retriable,
+    ...(hint === undefined ? {} : { hint }),
+    ...(foreignCode === '' ? {} : { foreignCode }),
+  });
 }
 
 /** Whether the server said it, and so did nothing, as opposed to the socket or the client. */

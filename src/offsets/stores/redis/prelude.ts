@@ -139,10 +139,18 @@ local function interrupt(row)
 end
 
 -- Ends the orders that a function says are over.
+local orders
 local function endOrders(controls, isOver)
-  local all = redis.call('HGETALL', controls)
-  for index = 1, #all, 2 do
-    if isOver(parse(controls, all[index], all[index + 1], 'control')) then drop(controls, all[index]) end
+  if not orders then
+    orders = {}
+    local all = redis.call('HGETALL', controls)
+    for index = 1, #all, 2 do orders[all[index]] = parse(controls, all[index], all[index + 1], 'control') end
+  end
+  for id, order in pairs(orders) do
+    if isOver(order) then
+      write('HDEL', controls, id)
+      orders[id] = nil
+    end
   end
 end
 

@@ -1,6 +1,5 @@
-import { setMaxListeners } from 'node:events';
 import { TidemarkError } from '../../../errors.ts';
-import { unlessAborted, withDeadline } from '../../../platform/index.ts';
+import { withDeadline } from '../../../platform/index.ts';
 import { type ConnectionOptions, openConnection, type RedisClient } from './connection.ts';
 import { classifyRedisError, isAnswer } from './failures.ts';
 import type { StoreKey } from './keys.ts';
@@ -24,11 +23,12 @@ class Lost extends Error {}
 export class RedisRequests {
   readonly #options: RequestOptions;
   readonly #closing = new AbortController();
+  /** Ends the requests under way. A set, and not listeners of a signal: there may be one for every partition. */
+  readonly #underWay = new Set<(error: TidemarkError) => void>();
   #client: Promise<RedisClient> | undefined;
 
   constructor(options: RequestOptions) {
     this.#options = options;
-    setMaxListeners(0, this.#closing.signal); // one for every request under way
   }
 
   /**
@@ -71,6 +71,7 @@ export class RedisRequests {
   /** Cuts what is under way: whoever closes does not wait for a server that may be gone. */
   async close(): Promise<void> {
     this.#closing.abort(closedError());
+    for (const end of this.#underWay) end(closedError());
     const client = this.#client;
     this.#client = undefined;
     (await client?.catch(() => undefined))?.disconnect();
@@ -83,7 +84,7 @@ export class RedisRequests {
     try {
       this.#closing.signal.throwIfAborted();
       const answered = withDeadline(request(client), requestDeadlineMs, clock, () => late(doing, requestDeadlineMs));
-      return await unlessAborted(answered, this.#closing.signal);
+      return await this.#unlessClosed(answered);
     } catch (error) {
       const failure = classifyRedisError(error, doing);
       if (failure.code === 'STORE_UNREACHABLE') {
@@ -94,6 +95,13 @@ export class RedisRequests {
       const isLost = failure !== error && failure.code === 'STORE_UNREACHABLE' && !isAnswer(error);
       throw isLost ? new Lost('', { cause: error }) : failure;
     }
+  }
+
+  #unlessClosed<T>(work: Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      this.#underWay.add(reject);
+      work.then(resolve, reject).finally(() => this.#underWay.delete(reject));
+    });
   }
 
   #connected(): Promise<RedisClient> {
