@@ -7,10 +7,16 @@ export interface CliHost {
   readonly version: string;
   /** Whether a person looks at standard error. */
   readonly isErrTty: boolean;
+  /** Whether a person looks at standard output: what changes can be drawn anew. Default false. */
+  readonly isOutTty?: boolean;
   /** Data. */
   out(text: string): void;
   /** Everything else. */
   err(text: string): void;
+  /** Asks a person and answers the line they typed; undefined where standard input is not a person. */
+  readonly ask?: ((question: string) => Promise<string>) | undefined;
+  /** Calls back at the next SIGINT instead of ending the process; what it returns takes that back. Default: nothing interrupts. */
+  onInterrupt?(callback: () => void): () => void;
   /** Ends the process now. */
   exit(code: ExitCode): never;
 }

@@ -22,12 +22,28 @@ function flushed(stream: NodeJS.WriteStream): Promise<void> {
   });
 }
 
+async function ask(question: string): Promise<string> {
+  const { createInterface } = await import('node:readline/promises');
+  const lines = createInterface({ input: process.stdin, output: process.stderr });
+  try {
+    return await lines.question(question);
+  } finally {
+    lines.close();
+  }
+}
+
 const host: CliHost = {
   environment: process.env,
   version: packageVersion(),
   isErrTty: process.stderr.isTTY === true,
+  isOutTty: process.stdout.isTTY === true,
   out: openStream(process.stdout),
   err: openStream(process.stderr),
+  ask: process.stdin.isTTY === true ? ask : undefined,
+  onInterrupt: (callback) => {
+    process.once('SIGINT', callback);
+    return () => process.off('SIGINT', callback);
+  },
   exit: (code: ExitCode) => process.exit(code),
 };
 

@@ -1,9 +1,21 @@
 import { Command, CommanderError } from 'commander';
 import { isTidemarkError, TidemarkError } from '../errors.ts';
+import { addCompletion } from './commands/completion.ts';
 import { addConfigCheck } from './commands/configCheck.ts';
 import { addConfigExplain } from './commands/configExplain.ts';
 import { addConfigSchema } from './commands/configSchema.ts';
+import { addOffsetsClone } from './commands/offsetsClone.ts';
+import { addOffsetsDelete } from './commands/offsetsDelete.ts';
+import { addOffsetsDescribe } from './commands/offsetsDescribe.ts';
+import { addOffsetsDiff } from './commands/offsetsDiff.ts';
+import { addOffsetsExport } from './commands/offsetsExport.ts';
+import { addOffsetsImport } from './commands/offsetsImport.ts';
 import { addOffsetsLag } from './commands/offsetsLag.ts';
+import { addOffsetsList } from './commands/offsetsList.ts';
+import { addOffsetsPause } from './commands/offsetsPause.ts';
+import { addOffsetsReset } from './commands/offsetsReset.ts';
+import { addOffsetsResume } from './commands/offsetsResume.ts';
+import { addOffsetsSkip } from './commands/offsetsSkip.ts';
 import { addRun } from './commands/run.ts';
 import { addWalInspect } from './commands/walInspect.ts';
 import { addWalRepair } from './commands/walRepair.ts';
@@ -35,14 +47,26 @@ Exit codes: 0 done, 1 failed, 2 usage or config, 3 fenced, 4 data loss, 5 check 
   addConfigCheck(config, context);
   addConfigExplain(config, context);
   addConfigSchema(config, context);
-  const offsets = program.command('offsets').summary('look at the offsets of a pipeline');
-  offsets.description('Looks at the offsets of a pipeline, whether it runs or not.');
+  const offsets = program.command('offsets').summary('see and move the offsets of pipelines');
+  offsets.description('Shows and moves the offsets of pipelines, whether they run or not.');
+  addOffsetsList(offsets, context);
+  addOffsetsDescribe(offsets, context);
   addOffsetsLag(offsets, context);
+  addOffsetsReset(offsets, context);
+  addOffsetsPause(offsets, context);
+  addOffsetsResume(offsets, context);
+  addOffsetsSkip(offsets, context);
+  addOffsetsExport(offsets, context);
+  addOffsetsImport(offsets, context);
+  addOffsetsDiff(offsets, context);
+  addOffsetsClone(offsets, context);
+  addOffsetsDelete(offsets, context);
   const wal = program.command('wal').summary('look at a write-ahead log, and save what is good of a damaged one');
   wal.description('Looks at the write-ahead log of a directory, whether it is in use or not, damaged or not.');
   addWalInspect(wal, context);
   addWalVerify(wal, context);
   addWalRepair(wal, context);
+  addCompletion(program, context);
   for (const command of withSubcommands(program)) {
     command.exitOverride().configureOutput({
       writeOut: (text) => context.out(text),

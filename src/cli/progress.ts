@@ -3,8 +3,15 @@ import type { Command } from 'commander';
 import { readPipelineFile, redactor } from '../config/index.ts';
 import { TidemarkError } from '../errors.ts';
 import { createDriver, type KafkaDriver } from '../kafka/index.ts';
+import type { TopicPartition } from '../model/index.ts';
 import type { StorePlace } from '../offsets/index.ts';
-import { type Choice, type OpenProgress, openProgress, parseChosenTopic } from '../operations/index.ts';
+import {
+  type Choice,
+  type OpenProgress,
+  openProgress,
+  type ProgressSource,
+  parseChosenTopic,
+} from '../operations/index.ts';
 import type { PipelineSpec } from '../pipeline/index.ts';
 import type { CommandContext } from './host.ts';
 import { usageError } from './usage.ts';
@@ -37,7 +44,7 @@ export function addPlaceOptions(command: Command): Command {
     .option(
       '--topic <TOPIC>',
       'only this topic, or these partitions of it (orders:0-3,7); can be repeated',
-      collect,
+      collectTopic,
       [],
     );
 }
@@ -46,8 +53,24 @@ export function collect(value: string, before: readonly string[]): readonly stri
   return [...before, value];
 }
 
+/** A slip is said here, before anything connects. */
+function collectTopic(value: string, before: readonly string[]): readonly string[] {
+  parseChosenTopic(value);
+  return collect(value, before);
+}
+
 export function choiceOf({ topic = [] }: RawPlace): Choice {
   return topic.map(parseChosenTopic);
+}
+
+/** The one partition that a command is about. */
+export function onePartition(raw: RawPlace): TopicPartition {
+  const [chosen, ...others] = choiceOf(raw);
+  const [partition, ...more] = chosen?.partitions ?? [];
+  if (chosen === undefined || partition === undefined || others.length + more.length > 0) {
+    throw usageError('--topic', 'exactly one partition is needed', 'allowed: --topic orders:3');
+  }
+  return { topic: chosen.topic, partition };
 }
 
 /** Who gives an order, for the history: the user of the system, unless the environment names one. */
@@ -68,7 +91,16 @@ export async function withProgress<T>(
   purpose: 'look' | 'use',
   work: (progress: OpenProgress) => Promise<T>,
 ): Promise<T> {
-  const progress = await openProgress(await progressSource({ file, raw }, context), purpose);
+  return withOpen(await progressSource({ file, raw }, context), purpose, work);
+}
+
+/** The same with a progress that is known. */
+export async function withOpen<T>(
+  source: ProgressSource,
+  purpose: 'look' | 'use',
+  work: (progress: OpenProgress) => Promise<T>,
+): Promise<T> {
+  const progress = await openProgress(source, purpose);
   try {
     return await work(progress);
   } finally {
@@ -76,7 +108,14 @@ export async function withProgress<T>(
   }
 }
 
-async function progressSource({ file, raw }: PlaceArguments, context: CommandContext) {
+/** What the command line names, without its brokers unless the positions are theirs: a backup must not need a cluster that is down. */
+export async function storeSource(place: PlaceArguments, context: CommandContext): Promise<ProgressSource> {
+  const source = await progressSource(place, context);
+  return place.raw.group === undefined ? { ...source, driver: undefined } : source;
+}
+
+/** The progress that the command line names, not opened yet. Throws USAGE_INVALID when it names none, or two. */
+export async function progressSource({ file, raw }: PlaceArguments, context: CommandContext): Promise<ProgressSource> {
   requireOneWay({ file, raw });
   const spec = file === undefined ? undefined : await readSpec(file, context);
   const driver = await driverOf(spec, raw);
@@ -91,10 +130,30 @@ async function progressSource({ file, raw }: PlaceArguments, context: CommandCon
     return { pipeline, place: await placeOfSpec(spec), driver, selection: source, groupId };
   }
   const { store = '', pipeline = '', schema } = raw;
+  return { pipeline, place: await placeOfUrl(store, schema, context), driver };
+}
+
+/** A store and a cluster, for commands that are about all they have. The driver is not connected. */
+export async function placesOf(
+  { file, raw }: PlaceArguments,
+  context: CommandContext,
+): Promise<{ readonly place: StorePlace | undefined; readonly driver: KafkaDriver | undefined }> {
+  const { store, schema, brokers } = raw;
+  if (file !== undefined && store !== undefined) throw usageError('--store', 'FILE names the store already');
+  if (schema !== undefined && store === undefined) throw usageError('--schema', 'it goes with --store');
+  if (file === undefined && store === undefined && brokers === undefined) {
+    throw usageError('FILE', 'nothing says where to look', 'allowed: FILE, --store URL, --brokers LIST');
+  }
+  const spec = file === undefined ? undefined : await readSpec(file, context);
+  const driver = await driverOf(spec, raw);
+  if (spec !== undefined) return { place: await placeOfSpec(spec), driver };
+  return { place: store === undefined ? undefined : await placeOfUrl(store, schema, context), driver };
+}
+
+async function placeOfUrl(store: string, schema: string | undefined, context: CommandContext): Promise<StorePlace> {
   hideUrl(store, context);
   const { openPlace } = await import('../offsets/stores/openPlace.ts');
-  const place = await openPlace(store, schema === undefined ? {} : { schema });
-  return { pipeline, place, driver };
+  return openPlace(store, schema === undefined ? {} : { schema });
 }
 
 function requireOneWay({ file, raw }: PlaceArguments): void {

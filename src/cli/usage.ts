@@ -23,3 +23,19 @@ export function wholeNumber(flag: string, value: string): bigint {
   if (!/^\d{1,19}$/.test(value)) throw usageError(flag, `not a whole number (${value})`, 'allowed: 0 or more');
   return BigInt(value);
 }
+
+/** A whole number with or without a sign. */
+export function signedNumber(flag: string, value: string): bigint {
+  if (!/^[+-]?\d{1,19}$/.test(value))
+    throw usageError(flag, `not a whole number (${value})`, 'allowed: 100, +100 or -100');
+  return BigInt(value.replace(/^\+/, ''));
+}
+
+/** How a command that shows something writes it. */
+export type OutputForm = 'text' | 'json' | 'csv';
+
+export function outputForm({ json, csv }: { readonly json?: true; readonly csv?: true }): OutputForm {
+  if (json && csv) throw usageError('--csv', 'excludes --json', 'allowed: one of them');
+  if (json) return 'json';
+  return csv ? 'csv' : 'text';
+}

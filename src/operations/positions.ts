@@ -35,11 +35,12 @@ export type PositionState =
 
 /**
  * Every chosen partition that the store knows or the options select, by topic and partition. Throws USAGE_INVALID for a choice
- * that finds nothing.
+ * that finds nothing, and for a name that the store does not know where nothing else says what the pipeline reads.
  */
 export async function readPositions(progress: Progress, choice: Choice): Promise<readonly PartitionPosition[]> {
   const { store, driver, selection } = progress;
   const [stored, controls] = await Promise.all([store.read(), store.controls()]);
+  if (stored.length === 0 && selection === undefined) throw unknownPipeline(progress);
   const rows = new Map(stored.map((row) => [partitionKey(row), row]));
   const logs = driver === undefined ? new Map() : await readLogs(driver, selection, stored, choice);
   const places = new Map<string, TopicPartition>(
@@ -53,6 +54,14 @@ export async function readPositions(progress: Progress, choice: Choice): Promise
     );
   requireFound(choice, positions, progress.pipeline);
   return positions;
+}
+
+/** Without a file that says what it reads, a name that nothing is kept under is a slip. */
+function unknownPipeline({ pipeline, place }: Progress): TidemarkError {
+  return new TidemarkError('USAGE_INVALID', `Nothing is kept under the name ${pipeline} (${place})`, {
+    path: '--pipeline',
+    hint: 'tidemark offsets list shows the names there are.',
+  });
 }
 
 type Log = TopicPartition & { readonly topicId: string; readonly bounds: PartitionBounds };
