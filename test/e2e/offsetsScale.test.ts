@@ -1,0 +1,84 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { PostgresPlace } from '../../src/offsets/stores/postgres/index.ts';
+import {
+  describeProgress,
+  lateWarning,
+  listProgress,
+  type OpenProgress,
+  openProgress,
+  readLagSeconds,
+  readPositions,
+  summariseLag,
+} from '../../src/operations/index.ts';
+import { identifyProcess } from '../../src/platform/index.ts';
+import { MemoryCluster } from '../../src/testkit/memory/index.ts';
+import { postgresService, type TestDatabase } from '../services/index.ts';
+
+/** What an operator waits for at most, of any command. */
+const budgetMs = 3000;
+const topics = Array.from({ length: 10 }, (_, index) => `topic-${index}`);
+const partitionsOfTopic = 1000;
+const partitionCount = topics.length * partitionsOfTopic;
+
+let database: TestDatabase;
+let place: PostgresPlace;
+let progress: OpenProgress;
+const cluster = new MemoryCluster();
+
+beforeAll(async () => {
+  const postgres = await postgresService();
+  database = await postgres.createDatabase('offsetsScale');
+  place = new PostgresPlace({ connectionString: database.url });
+  const first = topics.flatMap((topic) => {
+    const topicId = cluster.createTopic(topic, { partitions: partitionsOfTopic });
+    return Array.from({ length: partitionsOfTopic }, (_, partition) => {
+      cluster.produce(topic, partition, [{ value: 'one' }, { value: 'two' }]);
+      return { topic, partition, topicId, nextOffset: 1n };
+    });
+  });
+  progress = await openProgress({ pipeline: 'wide', place, driver: cluster.driver(), groupId: 'wide' }, 'use');
+  await progress.store.initialise(first);
+  await progress.store.registerOwner(identifyProcess());
+  const claimed = await progress.store.claim(
+    first.map(({ topic, partition }) => ({ topic, partition, seenClaim: null })),
+  );
+  expect(claimed.every((outcome) => outcome.claimed)).toBe(true);
+});
+
+afterAll(async () => {
+  await progress.close();
+  await database.drop();
+});
+
+/** Runs it once, and answers what it took with what it gave. */
+async function timed<T>(work: () => Promise<T>): Promise<{ readonly tookMs: number; readonly result: T }> {
+  const beganMs = performance.now();
+  const result = await work();
+  return { tookMs: performance.now() - beganMs, result };
+}
+
+test('describe: ten thousand partitions, as many with their lag in seconds as come in time', async () => {
+  const { tookMs, result } = await timed(() => describeProgress(progress, { choice: [] }));
+  expect(result.partitions).toHaveLength(partitionCount);
+  expect(result.partitions.every(({ lag, owner }) => lag === 1n && owner?.isAlive)).toBe(true);
+  // So many records need not come in the time there is for them; those that did not are said to be unknown.
+  const unknown = result.partitions.filter(({ lagSeconds }) => lagSeconds === undefined).length;
+  expect(unknown).toBeLessThan(partitionCount);
+  expect(result.warnings).toEqual(lateWarning(unknown));
+  expect(tookMs).toBeLessThan(budgetMs);
+});
+
+test('lag', async () => {
+  const { tookMs, result } = await timed(async () => {
+    const positions = await readPositions(progress, []);
+    return summariseLag(positions, await readLagSeconds(progress.driver, positions));
+  });
+  expect(result.total).toMatchObject({ partitions: partitionCount, lag: BigInt(partitionCount), lagUnknown: 0 });
+  expect(tookMs).toBeLessThan(budgetMs);
+});
+
+test('list', async () => {
+  const { tookMs, result } = await timed(() => listProgress({ place, driver: progress.driver }));
+  expect(result).toMatchObject([{ name: 'wide', partitions: partitionCount, lag: BigInt(partitionCount) }]);
+  expect(tookMs).toBeLessThan(budgetMs);
+});
