@@ -86,6 +86,37 @@ describe('a server that may lose the ledger', () => {
   });
 });
 
+describe('a server that takes no writes', () => {
+  test.each([
+    ['for want of replicas', ['CONFIG', 'SET', 'min-replicas-to-write', '1'], 'STORE_UNREACHABLE', 'NOREPLICAS'],
+    ['for want of memory', ['CONFIG', 'SET', 'maxmemory', '1'], 'STORE_REQUEST_FAILED', 'OOM'],
+    ['because it is a replica now', ['REPLICAOF', '127.0.0.1', '1'], 'STORE_UNREACHABLE', 'READONLY'],
+  ])(
+    '%s leaves a commit undone, and lets the ledger be read',
+    async (_, [command = '', ...args], code, foreignCode) => {
+      const port = await servers.start();
+      const client = new Redis({ host: '127.0.0.1', port });
+      const url = `redis://127.0.0.1:${port}`;
+      const store = await opened({ url });
+      const held = await claimOne(store);
+      const content = async () => [
+        await store.ranges({ limit: 9 }),
+        (await store.read()).map(({ ageMs: __, ...row }) => row),
+      ];
+      const before = await content();
+      await client.call(command, ...args);
+      const error = store.commitRanges([commitOf(held, 0n, 5n)]);
+      await expect(error).rejects.toMatchObject({ code, foreignCode, retriable: true });
+      expect(await content()).toEqual(before);
+      const looking = new RedisStore({ url, pipeline });
+      await looking.open('look');
+      expect(await looking.read()).toHaveLength(1);
+      await Promise.all([store.close(), looking.close()]);
+      client.disconnect();
+    },
+  );
+});
+
 describe('a server with a password', () => {
   test('refuses a wrong one and none, and no error has it', async () => {
     const port = await servers.start('--requirepass', 'right %/@ one', '--databases', '4');
