@@ -59,8 +59,13 @@ export async function readPipelineFile(file: string, environment: Environment): 
 export async function loadPipelineFile(file: string, environment: Environment): Promise<LoadedPipeline> {
   const read = await readPipelineFile(file, environment);
   const { transform: path, ...written } = read.written;
-  const { wal } = read.spec;
-  const rest = wal === undefined ? written : { ...written, wal: { ...wal, dir: resolve(dirname(file), wal.dir) } };
+  const { wal, store } = read.spec;
+  const beside = (dir: string) => resolve(dirname(file), dir);
+  const rest = {
+    ...written,
+    ...(wal === undefined ? {} : { wal: { ...wal, dir: beside(wal.dir) } }),
+    ...(store?.type === 'file' ? { store: { ...store, dir: beside(store.dir) } } : {}),
+  };
   if (typeof path !== 'string') return { ...read, options: rest as unknown as PipelineOptions };
   try {
     const transform = await loadTransform(file, path);

@@ -54,6 +54,16 @@ const lines: { readonly [K in keyof PipelineEvents]: LogLine<K> } = {
     sentence: 'Pipeline changed its state',
     fields: ({ state, previous }) => ({ state, previous }),
   },
+  committedApart: {
+    level: 'warn',
+    sentence: 'Offsets are committed after the output: a range that was between the two in a crash is written again',
+    fields: (event) => ({ ...event }),
+  },
+  storeWarned: {
+    level: 'warn',
+    sentence: 'Offset store may lose what was committed',
+    fields: ({ warning }) => ({ reason: warning }),
+  },
   partitionClaimed: {
     level: 'info',
     sentence: 'Partition claimed',

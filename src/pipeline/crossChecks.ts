@@ -2,6 +2,7 @@ import { parseColumnSource } from '../sinks/index.ts';
 import { type OptionProblem, optionPath, shown } from './optionProblem.ts';
 import { receiverChecks } from './receiverChecks.ts';
 import { topicSelectors } from './spec/sourceSpec.ts';
+import { storeChecks } from './storeChecks.ts';
 
 /**
  * What no option alone shows: combinations that cannot work. Read from what the user wrote, types unchecked, so that these
@@ -21,6 +22,7 @@ export function crossChecks(raw: unknown): readonly OptionProblem[] {
     ...rateChecks(mapOf(raw.batch)),
     ...columnChecks(mapOf(raw.sink), raw.transform !== undefined),
     ...receiverChecks(raw),
+    ...storeChecks(raw),
   ];
 }
 

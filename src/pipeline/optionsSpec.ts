@@ -7,6 +7,7 @@ import { kafkaSpec } from './spec/kafkaSpec.ts';
 import { postgresSinkSpec } from './spec/postgresSinkSpec.ts';
 import { durationMs, positive } from './spec/scalars.ts';
 import { sourceSpec } from './spec/sourceSpec.ts';
+import { storeSpec } from './spec/storeSpec.ts';
 import { walSpec } from './spec/walSpec.ts';
 
 const onError = z
@@ -70,6 +71,7 @@ export const pipelineSpec = z.strictObject({
       z.custom<SinkDefinition>((value) => typeof value === 'object' && value !== null && 'createSink' in value),
     ])
     .meta({ description: 'Where the rows go; in the library also a sink that brings itself.' }),
+  store: storeSpec,
   onError,
   stopTimeoutMs: durationMs.default(30_000).meta({ description: 'Deadline of a graceful stop by signal.' }),
   http: z

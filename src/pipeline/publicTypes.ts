@@ -30,6 +30,8 @@ export interface StartOptions {
   readonly takeOver?: boolean;
   /** With false, finding a live owner, or being fenced, ends the pipeline with LEDGER_FENCED. Default true. */
   readonly standby?: boolean;
+  /** With offsets in a consumer group: as `store.firstStart`, for this run. Default false. */
+  readonly firstStart?: boolean;
 }
 
 /** A pipeline's one partition as it stands now. */

@@ -89,7 +89,15 @@ export class Runtime {
   }
 
   async #open(): Promise<void> {
-    const services = await openServices(this.#spec, this.identity, this.#clock, this.#releases, this.#force.signal);
+    const services = await openServices(this.#spec, {
+      identity: this.identity,
+      clock: this.#clock,
+      events: this.#events,
+      releases: this.#releases,
+      signal: this.#force.signal,
+      firstStart: this.#start.firstStart ?? false,
+      groupAssignment: () => this.#group,
+    });
     await this.#assemble(services);
     this.#goOn();
     this.#isOpen = true;

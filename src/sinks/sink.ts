@@ -11,6 +11,11 @@ export interface SinkContext {
   /** Names this process in the ledger and, as `application_name`, in the database. */
   readonly instanceId: string;
   readonly clock: Clock;
+  /**
+   * The ledger of the pipeline where that is not the sink's. The sink then answers it as its `store`, and its transactions commit their
+   * output alone: the pipeline commits the ranges to the store afterwards.
+   */
+  readonly store?: OffsetStore | undefined;
 }
 
 /** A sink that brings itself, in place of a `type` of the configuration. */
@@ -27,7 +32,7 @@ export interface Sink {
   readonly kind: string;
   /** The best guarantee together with `store`, and why not more. */
   readonly guarantee: DeliveryGuarantee;
-  /** The ledger that commits in the sink's own transactions. The pipeline opens it before the sink and closes it after. */
+  /** The ledger that commits in the sink's own transactions, or that of the context. The pipeline opens it before the sink and closes it after. */
   readonly store: OffsetStore;
   readonly concurrentTransactionsMax: number;
   /**
@@ -67,7 +72,7 @@ export interface SinkTransaction {
   /** Sends what is buffered; resolves when there is room again. Rejects when the sink refused or the connection broke. */
   drain(): Promise<void>;
   /**
-   * Ends the output and commits it with the ledger. Rejects with
+   * Ends the output and commits it with the ledger, or alone where the context has the store. Rejects with
    * LEDGER_FENCED / LEDGER_MOVED (nothing was written, somebody else owns or moved the row),
    * LEDGER_TAMPERED (nothing was written, the history does not end where the range starts: a person is needed),
    * COMMIT_IN_DOUBT (the connection died after the commit was sent: read the row before doing anything),

@@ -1,5 +1,5 @@
 import type { TidemarkError } from '../errors.ts';
-import type { OffsetRange, RangeCounts, TopicPartition } from '../model/index.ts';
+import type { DeliveryGuarantee, OffsetRange, RangeCounts, TopicPartition } from '../model/index.ts';
 
 /**
  * The states of a pipeline. `created` → `starting` → `running` → `stopping` → `stopped`; `starting` and `running` can go
@@ -18,6 +18,13 @@ export type DegradedPart = 'kafka' | 'store' | 'sink' | 'log' | 'rate' | 'eventL
 export interface PipelineEvents {
   /** The life cycle moved on. */
   stateChanged: { readonly state: PipelineState; readonly previous: PipelineState };
+  /**
+   * Output and offsets are committed one after the other, to places that know nothing of each other: what was in between when a
+   * process dies is done again. Once, at start; never with exactly-once.
+   */
+  committedApart: { readonly sink: string; readonly store: string; readonly delivery: DeliveryGuarantee };
+  /** The offset store may lose what it has committed, by its own settings. At start. */
+  storeWarned: { readonly warning: string };
   /** This process took a partition and will go on from `nextOffset`; from whom, where somebody held it. */
   partitionClaimed: TopicPartition & {
     readonly nextOffset: bigint;

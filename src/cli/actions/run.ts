@@ -16,6 +16,7 @@ import { errorText } from '../errorOutput.ts';
 import { type ExitCode, exitCodeOf, highestExitCode, type Outcome } from '../exitCodes.ts';
 import type { CommandContext } from '../host.ts';
 import { RunCounts, runReport } from '../runReport.ts';
+import { usageError } from '../usage.ts';
 
 /** What the command line asks for, validated. */
 export interface RunCommand {
@@ -33,6 +34,7 @@ export async function runFiles(command: RunCommand, context: CommandContext): Pr
     return highestExitCode(failures.map(({ code }) => exitCodeOf({ kind: 'failed', code })));
   }
   checkNames(loaded);
+  if (command.start.firstStart) checkFirstStart(loaded);
   const http = commonAddress(loaded);
   const pipelines = loaded.map(({ options, spec }) => {
     const beacon = createProgressBeacon();
@@ -109,6 +111,16 @@ function checkNames(loaded: readonly LoadedPipeline[]): void {
       { path: 'pipeline', hint: 'Give each pipeline a name of its own.' },
     );
   }
+}
+
+/** Offsets that expire are those of consumer groups: everywhere else what has no row has never started. */
+function checkFirstStart(loaded: readonly LoadedPipeline[]): void {
+  if (loaded.some(({ spec }) => spec.store?.type === 'kafka')) return;
+  throw usageError(
+    '--first-start',
+    'no pipeline keeps its offsets in a consumer group',
+    'allowed: with store.type kafka',
+  );
 }
 
 /** One process listens once: files that say where must agree. */

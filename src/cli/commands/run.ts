@@ -12,6 +12,7 @@ interface RawRun {
   readonly untilEnd?: true;
   readonly once?: true;
   readonly takeOver?: true;
+  readonly firstStart?: true;
   /** commander: `--no-standby` makes it false. */
   readonly standby: boolean;
   readonly json?: true;
@@ -30,6 +31,10 @@ export function addRun(parent: Command, context: CommandContext): void {
     .option('--once', 'plan one batch, commit it, stop')
     .option('--take-over', 'claim partitions of a live process instead of standing by')
     .option('--no-standby', 'end with exit code 3 when another process owns a partition')
+    .option(
+      '--first-start',
+      'begin partitions without an offset in the group of store.type kafka by the options of source',
+    )
     .option('--json', 'logs and errors as JSON lines, the final report as JSON on standard output')
     .option('--log-level <LEVEL>', `one of ${logLevels.join(', ')}`, 'info')
     .addHelpText(
@@ -51,7 +56,7 @@ function parseRun(files: readonly string[], raw: RawRun): RunCommand {
   const until = raw.untilEnd ? 'end' : raw.once ? 'batch' : 'stopped';
   return {
     files,
-    start: { until, takeOver: raw.takeOver === true, standby: raw.standby },
+    start: { until, takeOver: raw.takeOver === true, standby: raw.standby, firstStart: raw.firstStart === true },
     json: raw.json === true,
     logLevel: oneOf('--log-level', raw.logLevel, logLevels),
   };

@@ -55,10 +55,11 @@ function copyText(table: string, shape: CopyShape): string {
 
 /**
  * Ends every transaction: checks, ledger, commit, in one string that the server finishes alone. Constraints are checked
- * before the ledger, so that a violation is known as one of the rows.
+ * before the ledger, so that a violation is known as one of the rows. `ledger` undefined: it is elsewhere.
  */
-export function endText(guard: string, ledger: string): string {
-  return [guard, 'SET CONSTRAINTS ALL IMMEDIATE', ledger, 'COMMIT'].join(';');
+export function endText(guard: string, ledger: string | undefined): string {
+  const steps = [guard, 'SET CONSTRAINTS ALL IMMEDIATE', ledger, 'COMMIT'];
+  return steps.filter((step) => step !== undefined).join(';');
 }
 
 /**

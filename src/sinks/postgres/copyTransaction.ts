@@ -28,7 +28,7 @@ export interface CopyTransactionOptions extends TransactionEndOptions {
   readonly texts: CopyTexts;
   readonly frames: FramePool;
   /** The statements that change the ledger. */
-  readonly ledgerText: (commits: readonly RangeCommit[]) => string;
+  readonly ledgerText: (commits: readonly RangeCommit[]) => string | undefined;
 }
 
 /** One COPY of a transaction: rows that differ in their columns need several. */

@@ -1,5 +1,5 @@
 import { isTidemarkError, messageOf, TidemarkError } from '../../errors.ts';
-import type { KafkaRecord, OffsetRange, RecordCursor, TopicPartition } from '../../model/index.ts';
+import type { DeliveryGuarantee, KafkaRecord, OffsetRange, RecordCursor, TopicPartition } from '../../model/index.ts';
 import type { OffsetStore, RangeCommit } from '../../offsets/index.ts';
 import { failpoint } from '../../platform/index.ts';
 import type { Row, Sink, SinkContext, SinkDefinition, SinkTransaction } from '../sink.ts';
@@ -62,7 +62,7 @@ export function transaction(run: TransactionFunction, options: TransactionOption
 
 class FunctionSink implements Sink {
   readonly kind = 'postgres';
-  readonly guarantee = 'exactly-once';
+  readonly guarantee: DeliveryGuarantee;
   readonly store: OffsetStore;
   readonly concurrentTransactionsMax: number;
   readonly #run: TransactionFunction;
@@ -77,6 +77,7 @@ class FunctionSink implements Sink {
     this.#begin = beginText({ lock_timeout: lockTimeoutMs, idle_in_transaction_session_timeout: idleTimeoutMs });
     this.#database = new SinkDatabase(database, context);
     this.store = this.#database.store;
+    this.guarantee = this.#database.guarantee;
     this.concurrentTransactionsMax = connections;
   }
 
@@ -91,7 +92,7 @@ class FunctionSink implements Sink {
       run: this.#run,
       begin: this.#begin,
       frames: this.#database.frames,
-      ledgerText: (commits) => this.#database.store.commitSql(commits),
+      ledgerText: (commits) => this.#database.ledgerText(commits),
     });
   }
 
@@ -104,7 +105,7 @@ interface FunctionTransactionOptions extends TransactionEndOptions {
   readonly run: TransactionFunction;
   readonly begin: string;
   readonly frames: FramePool;
-  readonly ledgerText: (commits: readonly RangeCommit[]) => string;
+  readonly ledgerText: (commits: readonly RangeCommit[]) => string | undefined;
 }
 
 /** in_failed_sql_transaction */

@@ -10,7 +10,8 @@ export interface LockWatchOptions {
   readonly pipeline: string;
   /** Of our write connections. */
   readonly applicationName: string;
-  readonly ledgerSchema: string;
+  /** undefined: the ledger is elsewhere, and only what this process gave up is known as dead. */
+  readonly ledgerSchema: string | undefined;
   /** How long a statement waits before the first look, and between looks. */
   readonly everyMs: number;
 }
@@ -110,8 +111,6 @@ export class LockWatch {
   }
 
   #blockersText(): string {
-    const schema = quoteIdentifier(this.#options.ledgerSchema);
-    const named = (instance: string) => `blocker.application_name = left('tidemark:' || ${instance}, 63)`;
     return `
       SELECT pg_terminate_backend(blocker.pid)
       FROM pg_stat_activity waiter
@@ -119,9 +118,18 @@ export class LockWatch {
       JOIN pg_stat_activity blocker ON blocker.pid = blocking.pid
       WHERE waiter.application_name = $1 AND waiter.wait_event_type = 'Lock' AND waiter.datname = current_database()
         AND CASE WHEN blocker.application_name = $1 THEN blocker.pid = ANY ($3::int[])
-            ELSE EXISTS (SELECT FROM ${schema}.owners o WHERE o.pipeline = $2 AND ${named('o.instance_id')})
+            ELSE ${this.#holdsNoClaim()} END`;
+  }
+
+  /** The blocker is a process of this pipeline without a claim. */
+  #holdsNoClaim(): string {
+    const { ledgerSchema } = this.#options;
+    // The parameter is there all the same: the server wants to know its type.
+    if (ledgerSchema === undefined) return '$2::text IS NULL';
+    const schema = quoteIdentifier(ledgerSchema);
+    const named = (instance: string) => `blocker.application_name = left('tidemark:' || ${instance}, 63)`;
+    return `EXISTS (SELECT FROM ${schema}.owners o WHERE o.pipeline = $2 AND ${named('o.instance_id')})
               AND NOT EXISTS (SELECT FROM ${schema}.offsets p
-                              WHERE p.pipeline = $2 AND p.claim IS NOT NULL AND ${named('p.owner')})
-            END`;
+                              WHERE p.pipeline = $2 AND p.claim IS NOT NULL AND ${named('p.owner')})`;
   }
 }

@@ -1,6 +1,6 @@
 import type { Client } from 'pg';
 import { TidemarkError } from '../../errors.ts';
-import type { TopicPartition } from '../../model/index.ts';
+import type { DeliveryGuarantee, TopicPartition } from '../../model/index.ts';
 import type { OffsetStore } from '../../offsets/index.ts';
 import type { Sink, SinkContext, SinkTransaction } from '../sink.ts';
 import { beginText, CopyTexts } from './commitText.ts';
@@ -15,7 +15,7 @@ import { type Problem, problemsError, tableProblems } from './targetProblems.ts'
 
 /**
  * Rows into a table through COPY, in the transaction that moves the ledger: exactly once, whatever dies when. Its store is
- * the ledger in the same database.
+ * the ledger in the same database, unless the pipeline keeps its offsets elsewhere: then at least once.
  */
 export function createPostgresSink(options: PostgresSinkOptions, context: SinkContext): Sink {
   return new PostgresSink(options, context);
@@ -29,7 +29,7 @@ interface Target {
 
 class PostgresSink implements Sink {
   readonly kind = 'postgres';
-  readonly guarantee = 'exactly-once';
+  readonly guarantee: DeliveryGuarantee;
   readonly store: OffsetStore;
   readonly concurrentTransactionsMax: number;
   readonly #options: PostgresSinkOptions;
@@ -40,6 +40,7 @@ class PostgresSink implements Sink {
     this.#options = options;
     this.#database = new SinkDatabase(options, context);
     this.store = this.#database.store;
+    this.guarantee = this.#database.guarantee;
     this.concurrentTransactionsMax = options.connections;
   }
 
@@ -68,7 +69,7 @@ class PostgresSink implements Sink {
       mapping: target.mapping,
       texts: target.texts,
       frames: this.#database.frames,
-      ledgerText: (commits) => this.#database.store.commitSql(commits),
+      ledgerText: (commits) => this.#database.ledgerText(commits),
     });
   }
 

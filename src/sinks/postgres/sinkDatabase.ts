@@ -1,6 +1,7 @@
 import type { Client } from 'pg';
 import { TidemarkError } from '../../errors.ts';
-import type { TopicPartition } from '../../model/index.ts';
+import type { DeliveryGuarantee, TopicPartition } from '../../model/index.ts';
+import type { OffsetStore, RangeCommit } from '../../offsets/index.ts';
 import {
   classifyPgError,
   destroy,
@@ -34,7 +35,9 @@ const lookDeadlineMs = 2000;
 
 /** What every kind of PostgreSQL sink is made of: the ledger's store, write connections, and the watch for locks of the dead. */
 export class SinkDatabase {
-  readonly store: PostgresStore;
+  readonly store: OffsetStore;
+  /** The ledger in this database; undefined where it is elsewhere. */
+  readonly #ledger: PostgresStore | undefined;
   readonly frames = new FramePool();
   readonly #options: SinkDatabaseOptions;
   readonly #context: SinkContext;
@@ -50,11 +53,14 @@ export class SinkDatabase {
     this.#context = context;
     // As the store's own connection: the instance id is how a successor knows whose backend it is.
     this.#applicationName = `tidemark:${instanceId}`;
-    this.store = new PostgresStore({ connectionString, pipeline, schema: ledgerSchema, instanceId, clock });
+    const ledger = { connectionString, pipeline, schema: ledgerSchema, instanceId, clock };
+    const own = new PostgresStore(ledger);
+    this.#ledger = context.store === undefined ? own : undefined;
+    this.store = context.store ?? own;
     this.#lockWatch = new LockWatch({
       clock,
       pipeline,
-      ledgerSchema,
+      ledgerSchema: context.store === undefined ? ledgerSchema : undefined,
       applicationName: this.#applicationName,
       connect: () => this.connect(lookDeadlineMs),
       everyMs: Math.max(1, Math.min(lockLookMs, Math.floor(lockTimeoutMs / 2))),
@@ -88,6 +94,15 @@ export class SinkDatabase {
       signal.removeEventListener('abort', giveUp);
       await leave(client, this.#context.clock);
     }
+  }
+
+  get guarantee(): DeliveryGuarantee {
+    return this.#ledger === undefined ? 'at-least-once' : 'exactly-once';
+  }
+
+  /** What the end of a transaction changes in the ledger. */
+  ledgerText(commits: readonly RangeCommit[]): string | undefined {
+    return this.#ledger?.commitSql(commits);
   }
 
   async takeConnection(): Promise<WriteConnection> {

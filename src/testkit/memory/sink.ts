@@ -1,16 +1,16 @@
 import { setMaxListeners } from 'node:events';
 import { TidemarkError } from '../../errors.ts';
-import type { TopicPartition } from '../../model/index.ts';
+import type { DeliveryGuarantee, TopicPartition } from '../../model/index.ts';
 import type { OffsetStore } from '../../offsets/index.ts';
 import type { Sink, SinkContext, SinkTransaction } from '../../sinks/index.ts';
 import type { DatabaseServer } from './databaseServer.ts';
 import { MemorySinkTransaction } from './sinkTransaction.ts';
 import { MemoryStore } from './store.ts';
 
-/** The sink of one process into a memory database, whose store is the ledger in the same database. */
+/** The sink of one process into a memory database, whose store is the ledger in the same database, or that of the context. */
 export class MemorySink implements Sink {
   readonly kind = 'memory';
-  readonly guarantee = 'exactly-once';
+  readonly guarantee: DeliveryGuarantee;
   readonly store: OffsetStore;
   readonly concurrentTransactionsMax: number;
   readonly #server: DatabaseServer;
@@ -25,7 +25,8 @@ export class MemorySink implements Sink {
     this.#server = server;
     this.#context = context;
     this.concurrentTransactionsMax = concurrentTransactionsMax;
-    this.store = new MemoryStore(server, context.pipeline);
+    this.store = context.store ?? new MemoryStore(server, context.pipeline);
+    this.guarantee = context.store === undefined ? 'exactly-once' : 'at-least-once';
     setMaxListeners(0, this.#closing.signal);
   }
 
@@ -48,9 +49,10 @@ export class MemorySink implements Sink {
     }
     this.#open += 1;
     try {
-      const { instanceId, pipeline } = this.#context;
+      const { instanceId, pipeline, store } = this.#context;
       await this.#server.ask('begin', instanceId, signal, () => {});
-      return new MemorySinkTransaction(this.#server, pipeline, instanceId, () => this.#ended());
+      const ledger = store === undefined ? pipeline : undefined;
+      return new MemorySinkTransaction(this.#server, ledger, instanceId, () => this.#ended());
     } catch (error) {
       this.#ended();
       throw error;

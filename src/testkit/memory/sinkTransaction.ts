@@ -15,7 +15,7 @@ const drainRows = 5_000;
 export class MemorySinkTransaction implements SinkTransaction {
   needsDrain = false;
   readonly #server: DatabaseServer;
-  readonly #pipeline: string;
+  readonly #ledger: string | undefined;
   readonly #instanceId: string;
   readonly #onOver: () => void;
   readonly #cut = new AbortController();
@@ -25,9 +25,10 @@ export class MemorySinkTransaction implements SinkTransaction {
   #isMarked = false;
   #state: 'open' | 'committing' | 'over' = 'open';
 
-  constructor(server: DatabaseServer, pipeline: string, instanceId: string, onOver: () => void) {
+  /** `ledger`: the pipeline whose ledger is in the database; undefined: it is elsewhere. */
+  constructor(server: DatabaseServer, ledger: string | undefined, instanceId: string, onOver: () => void) {
     this.#server = server;
-    this.#pipeline = pipeline;
+    this.#ledger = ledger;
     this.#instanceId = instanceId;
     this.#onOver = onOver;
     server.transactions.set(this.#cut, instanceId);
@@ -101,7 +102,7 @@ export class MemorySinkTransaction implements SinkTransaction {
       const why = this.#refusal(row, 'commit');
       if (why !== undefined) throw recordError('SINK_REFUSED', row, why);
     }
-    this.#server.ledger(this.#pipeline).commit(commits);
+    if (this.#ledger !== undefined) this.#server.ledger(this.#ledger).commit(commits);
     for (const row of this.#rows) this.#server.rows.push(row);
   }
 

@@ -61,7 +61,7 @@ const cases: readonly [name: string, change: Record<string, unknown>, expected: 
     'an option at the wrong place',
     { 'kafka.groupId': 'x' },
     [
-      'kafka.groupId: unknown option; allowed: brokers, driver, clientId, ssl, sasl, connectTimeoutMs, requestTimeoutMs; groupId belongs to source',
+      'kafka.groupId: unknown option; allowed: brokers, driver, clientId, ssl, sasl, connectTimeoutMs, requestTimeoutMs; groupId belongs to source or store',
     ],
   ],
   ['a name nobody knows', { 'http.tls': true, 'http.port': 1 }, ['http.tls: unknown option; allowed: host, port']],
