@@ -18,6 +18,7 @@ export type {
   PartitionStream,
   TopicDescription,
 } from './driver.ts';
+export { type CommitGroupOffsets, GroupOffsets } from './groupOffsets.ts';
 export {
   type ConsumerGroupState,
   type CoordinatedBy,

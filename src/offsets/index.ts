@@ -2,6 +2,7 @@ export { requireAccounted } from './accounting.ts';
 export { type ClaimOptions, decideClaim, heartbeatTimeoutMs } from './decideClaim.ts';
 export { type FirstPositionRules, type NewPartition, planFirstPositions } from './firstPosition.ts';
 export { type CommittedRange, type Control, type RangeKind, rangeKinds } from './ledgerEntries.ts';
+export { mirrorMetadata } from './mirrorMetadata.ts';
 export type {
   NewControl,
   OperatorCalls,

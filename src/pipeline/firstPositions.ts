@@ -1,8 +1,7 @@
 import { TidemarkError } from '../errors.ts';
 import type { CommittedOffset, KafkaDriver } from '../kafka/index.ts';
 import { type PartitionKey, partitionKey, partitionName } from '../model/index.ts';
-import { type OffsetStore, planFirstPositions } from '../offsets/index.ts';
-import { groupMetadata } from './groupMetadata.ts';
+import { mirrorMetadata, type OffsetStore, planFirstPositions } from '../offsets/index.ts';
 import type { PipelineSpec } from './optionsSpec.ts';
 import type { SelectedPartition } from './selection.ts';
 
@@ -37,7 +36,7 @@ async function groupOffsets(
   const topics = [...new Set(partitions.map(({ topic }) => topic))];
   const groupId = source.groupId ?? pipeline;
   const committed = await driver.committedOffsets(groupId, topics);
-  const own = committed.find(({ metadata }) => metadata === groupMetadata(pipeline));
+  const own = committed.find(({ metadata }) => metadata === mirrorMetadata(pipeline));
   if (own !== undefined) throw ownOffset(groupId, own);
   return new Map(committed.map((one) => [partitionKey(one), one.offset]));
 }

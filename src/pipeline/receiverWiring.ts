@@ -1,8 +1,8 @@
 import { TidemarkError } from '../errors.ts';
-import type { KafkaDriver } from '../kafka/index.ts';
+import type { CommitGroupOffsets, KafkaDriver } from '../kafka/index.ts';
+import { mirrorMetadata } from '../offsets/index.ts';
 import type { Receiver, ReceiverDefinition, ReceiverModeOptions, ReceiverModeSurroundings } from '../receiver/index.ts';
-import { type CommitGroupOffsets, OpenReceivers } from '../receiver/index.ts';
-import { groupMetadata } from './groupMetadata.ts';
+import { OpenReceivers } from '../receiver/index.ts';
 import { Intake } from './intake.ts';
 import { KafkaPartitions } from './kafkaPartitions.ts';
 import type { PipelineSpec } from './optionsSpec.ts';
@@ -25,7 +25,7 @@ export async function openReceiverIntake(
         commitGroupOffsets,
         onDataLoss: spec.source.onDataLoss,
         bufferedBytesMax: spec.source.bufferedBytesMax,
-        metadata: groupMetadata(spec.pipeline),
+        metadata: mirrorMetadata(spec.pipeline),
       },
     },
     on,

@@ -1,8 +1,8 @@
 import { DirectSource } from '../direct/index.ts';
 import { TidemarkError } from '../errors.ts';
-import type { KafkaDriver } from '../kafka/index.ts';
+import type { CommitGroupOffsets, KafkaDriver } from '../kafka/index.ts';
 import type { Clock, ProcessIdentity, ProgressBeacon } from '../platform/index.ts';
-import type { CommitGroupOffsets, ReceiverModeSurroundings } from '../receiver/index.ts';
+import type { ReceiverModeSurroundings } from '../receiver/index.ts';
 import {
   type ActionEnvironment,
   type BatchTransform,

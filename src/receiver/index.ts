@@ -1,6 +1,5 @@
 export type { Block, BlockHeader, LoggedBlock } from './block.ts';
 export { type DescribedLog, type DescribedStream, LogDescription, type UnreadableEntry } from './describeLog.ts';
-export type { CommitGroupOffsets } from './groupOffsets.ts';
 export { blockBytesLimitOf } from './logLimits.ts';
 export {
   type KafkaReceiverOptions,

@@ -1,4 +1,4 @@
-import type { Fetcher, PartitionStream } from '../kafka/index.ts';
+import type { Fetcher, GroupOffsets, PartitionStream } from '../kafka/index.ts';
 import { storedChunk } from '../kafka/records/index.ts';
 import { type PartitionBounds, type PartitionKey, partitionKey, type RecordChunk } from '../model/index.ts';
 import type { HeldClaim } from '../offsets/index.ts';
@@ -8,7 +8,6 @@ import type { BlockHeader, LoggedBlock } from './block.ts';
 import { BlockGenerator } from './blockGenerator.ts';
 import { BlockQueue, rangeOf } from './blockQueue.ts';
 import { type LaidOutBlock, layOutBlock } from './entries.ts';
-import type { GroupOffsets } from './groupOffsets.ts';
 import { announce, discard, hasRoom, type Lane, type LaneSurroundings } from './lane.ts';
 
 /**
@@ -61,7 +60,7 @@ export class KafkaLane implements Lane {
     this.#generator = this.#begin();
     const last = kept.at(-1);
     // The process before may have died between the block and the word to the group.
-    if (last !== undefined) group.durable(this, last.untilOffset);
+    if (last !== undefined) group.tell(this, last.untilOffset);
     this.#stream = fetcher.follow({
       topic,
       partition,
@@ -200,7 +199,7 @@ export class KafkaLane implements Lane {
     }
     this.#on.onLog(undefined);
     announce(logged, this.#on.events);
-    this.#group.durable(this, untilOffset);
+    this.#group.tell(this, untilOffset);
     this.#on.onReady();
   }
 

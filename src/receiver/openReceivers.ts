@@ -1,14 +1,19 @@
 import type { TidemarkError } from '../errors.ts';
-import { type Fetcher, type KafkaDriver, readAheadShare } from '../kafka/index.ts';
+import {
+  type CommitGroupOffsets,
+  type Fetcher,
+  GroupOffsets,
+  type KafkaDriver,
+  readAheadShare,
+} from '../kafka/index.ts';
 import { RecycledMemory } from '../kafka/records/index.ts';
 import { type PartitionBounds, receiverTopic, type TopicPartition } from '../model/index.ts';
 import type { OffsetStore } from '../offsets/index.ts';
-import { type Clock, type DurableFiles, nodeFiles } from '../platform/index.ts';
+import { type Clock, type DurableFiles, failpoint, nodeFiles } from '../platform/index.ts';
 import { asTidemarkError, type Degradation } from '../scheduler/index.ts';
 import type { EventHub } from '../telemetry/index.ts';
 import { openWal, type SyncFacts, type WriteAheadLog } from '../wal/index.ts';
 import { BlockTracker } from './blockTracker.ts';
-import { type CommitGroupOffsets, GroupOffsets } from './groupOffsets.ts';
 import type { LaneSurroundings } from './lane.ts';
 import { blockBytesLimitOf, entryBytesMaxOf } from './logLimits.ts';
 import { RateLimiter } from './rateLimiter.ts';
@@ -224,11 +229,16 @@ function assemble(
 
 function kafkaSide(options: KafkaReceiverOptions, blockBytesMax: number, clock: Clock) {
   const { driver, onDataLoss, commitGroupOffsets, metadata } = options;
+  const commit: CommitGroupOffsets = async (offsets) => {
+    failpoint('receiver.beforeGroupCommit');
+    await commitGroupOffsets(offsets);
+    failpoint('receiver.afterGroupCommit');
+  };
   return {
     driver,
     onDataLoss,
     fetcher: openFetcher(options, blockBytesMax),
-    group: new GroupOffsets(commitGroupOffsets, metadata, clock),
+    group: new GroupOffsets(commit, metadata, clock),
   };
 }
 

@@ -1,5 +1,5 @@
 import { TidemarkError } from '../errors.ts';
-import type { Fetcher, KafkaDriver } from '../kafka/index.ts';
+import type { Fetcher, GroupOffsets, KafkaDriver } from '../kafka/index.ts';
 import {
   type OffsetRange,
   type PartitionBounds,
@@ -14,7 +14,6 @@ import type { BatchPlan, BatchSource, PlannablePartition, ReadyPlan, SourcePosit
 import { batchTimesOf } from './batchTimes.ts';
 import type { BlockTracker } from './blockTracker.ts';
 import { type DueLane, oldestBatch, unallocated } from './dueLanes.ts';
-import type { GroupOffsets } from './groupOffsets.ts';
 import { KafkaLane } from './kafkaLane.ts';
 import { judgeBlocks } from './keptBlocks.ts';
 import { discard, type Lane, type LaneSurroundings } from './lane.ts';

@@ -1,7 +1,6 @@
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
-import type { CommittedOffset } from '../../../src/kafka/index.ts';
+import { type CommittedOffset, GroupOffsets } from '../../../src/kafka/index.ts';
 import { OffsetRange } from '../../../src/model/index.ts';
-import { GroupOffsets } from '../../../src/receiver/groupOffsets.ts';
 import { KafkaLane } from '../../../src/receiver/kafkaLane.ts';
 import { MemoryCluster } from '../../../src/testkit/memory/index.ts';
 import { WalDisk } from '../../support/walDisk.ts';

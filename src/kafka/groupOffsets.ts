@@ -1,8 +1,7 @@
-import { isTidemarkError, type TidemarkError } from '../errors.ts';
-import type { CommittedOffset } from '../kafka/index.ts';
+import { isTidemarkError, messageOf, TidemarkError } from '../errors.ts';
 import { type PartitionKey, partitionKey, type TopicPartition } from '../model/index.ts';
-import { backoffMs, type Clock, failpoint } from '../platform/index.ts';
-import { asTidemarkError } from '../scheduler/index.ts';
+import { backoffMs, type Clock } from '../platform/index.ts';
+import type { CommittedOffset } from './committedOffset.ts';
 
 export type CommitGroupOffsets = (offsets: readonly CommittedOffset[]) => Promise<void>;
 
@@ -10,9 +9,8 @@ const retryBaseMs = 500;
 const retryCapMs = 10_000;
 
 /**
- * Tells the consumer group what has been taken off the broker: the next offset, once the block before it is durable. For people
- * and their tools; nothing starts from it, so a commit that fails costs nothing but a late figure. One commit at a time, for
- * everything that became durable meanwhile.
+ * Tells a consumer group how far we are, for people and their tools. Nothing starts from it, so a commit that fails costs
+ * nothing but a late figure. One commit at a time, for everything that was told meanwhile; the newest offset wins, also a lower one.
  */
 export class GroupOffsets {
   readonly #commit: CommitGroupOffsets;
@@ -37,7 +35,7 @@ export class GroupOffsets {
     return this.#failing;
   }
 
-  durable(of: TopicPartition, nextOffset: bigint): void {
+  tell(of: TopicPartition, nextOffset: bigint): void {
     const { topic, partition } = of;
     this.#pending.set(partitionKey(of), { topic, partition, offset: nextOffset, metadata: this.#metadata });
     this.#running ??= this.#work();
@@ -70,18 +68,21 @@ export class GroupOffsets {
     this.#sent = new Map(this.#pending);
     this.#pending.clear();
     try {
-      failpoint('receiver.beforeGroupCommit');
       await this.#commit([...this.#sent.values()]);
-      failpoint('receiver.afterGroupCommit');
       this.#attempts = 0;
       this.#failing = undefined;
       return true;
     } catch (error) {
       // Counted out, or in the middle of a rebalance: the membership says so itself. What stays ours is told after it, what moves
       // is forgotten with its partition.
-      this.#failing = isTidemarkError(error, 'GROUP_MEMBERSHIP_LOST') ? undefined : asTidemarkError(error);
+      this.#failing = isTidemarkError(error, 'GROUP_MEMBERSHIP_LOST') ? undefined : failureOf(error);
       for (const [key, offset] of this.#sent) if (!this.#pending.has(key)) this.#pending.set(key, offset);
       return false;
     }
   }
+}
+
+function failureOf(error: unknown): TidemarkError {
+  if (isTidemarkError(error)) return error;
+  return new TidemarkError('INVARIANT_BROKEN', `Unexpected failure: ${messageOf(error)}`, { cause: error });
 }

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { TidemarkError } from '../../../src/errors.ts';
-import { GroupOffsets } from '../../../src/receiver/groupOffsets.ts';
+import { GroupOffsets } from '../../../src/kafka/index.ts';
 import { ManualClock } from '../../../src/testkit/memory/index.ts';
 
 const [first, second] = [0, 1].map((partition) => ({ topic: 'orders', partition })) as [
@@ -28,11 +28,11 @@ const away = (code: 'KAFKA_UNREACHABLE' | 'GROUP_MEMBERSHIP_LOST') =>
 
 test('one commit at a time; what becomes durable meanwhile is told with the next one, the newest offset only', async () => {
   const { clock, commits, group } = setting();
-  group.durable(first, 1n);
-  group.durable(first, 2n);
-  group.durable(second, 7n);
+  group.tell(first, 1n);
+  group.tell(first, 2n);
+  group.tell(second, 7n);
   await clock.settle();
-  group.durable(first, 3n);
+  group.tell(first, 3n);
   expect(commits.map(({ offsets }) => offsets)).toEqual([['0:1']]);
   commits[0]?.resolve();
   await clock.settle();
@@ -41,13 +41,13 @@ test('one commit at a time; what becomes durable meanwhile is told with the next
 
 test('a commit that fails is repeated after a while, with what is newer by then, and says why meanwhile', async () => {
   const { clock, commits, group } = setting();
-  group.durable(first, 1n);
+  group.tell(first, 1n);
   await clock.settle();
   commits[0]?.reject(away('KAFKA_UNREACHABLE'));
   await clock.settle();
   expect(group.failing).toMatchObject({ code: 'KAFKA_UNREACHABLE' });
-  group.durable(first, 5n);
-  group.durable(second, 2n);
+  group.tell(first, 5n);
+  group.tell(second, 2n);
   await clock.advance(1_000);
   expect(commits[1]?.offsets.toSorted()).toEqual(['0:5', '1:2']);
   commits[1]?.resolve();
@@ -57,9 +57,9 @@ test('a commit that fails is repeated after a while, with what is newer by then,
 
 test('a partition that is not ours any more is not told', async () => {
   const { clock, commits, group } = setting();
-  group.durable(first, 1n);
+  group.tell(first, 1n);
   await clock.settle();
-  group.durable(second, 2n);
+  group.tell(second, 2n);
   group.forget(second);
   commits[0]?.resolve();
   await clock.settle();
@@ -68,10 +68,10 @@ test('a partition that is not ours any more is not told', async () => {
 
 test('a partition that is given up while its commit fails is not told later', async () => {
   const { clock, commits, group } = setting();
-  group.durable(first, 1n);
-  group.durable(second, 1n);
+  group.tell(first, 1n);
+  group.tell(second, 1n);
   await clock.settle();
-  group.durable(first, 2n);
+  group.tell(first, 2n);
   group.forget(first);
   commits[0]?.reject(away('KAFKA_UNREACHABLE'));
   await clock.advance(1_000);
@@ -80,7 +80,7 @@ test('a partition that is given up while its commit fails is not told later', as
 
 test('at the end there is one more try, and then no other', async () => {
   const { clock, commits, group } = setting();
-  group.durable(first, 1n);
+  group.tell(first, 1n);
   await clock.settle();
   commits[0]?.reject(away('KAFKA_UNREACHABLE'));
   await clock.settle();
