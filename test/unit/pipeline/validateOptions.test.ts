@@ -72,6 +72,35 @@ const cases: readonly [name: string, change: Record<string, unknown>, expected: 
     [expect.stringContaining('kafka.constructor: unknown option')],
   ],
 
+  // where offsets live
+  [
+    'a kind of store nobody knows',
+    { store: { type: 'kafak' } },
+    ['store.type: unknown value "kafak"; allowed: postgres, redis, kafka, file; did you mean kafka?'],
+  ],
+  [
+    'a store without its place',
+    { store: { type: 'file' } },
+    [expect.stringMatching(/^store\.dir: is missing; allowed: text/)],
+  ],
+  [
+    'an option of another store',
+    { store: { type: 'kafka', dir: '/x' } },
+    ['store.dir: unknown option with type: kafka; remove it'],
+  ],
+  [
+    'a store that is no Redis, and may hold a password',
+    { store: { type: 'redis', url: 'http://user:secret@host' } },
+    ['store.url: the value given (not shown) is not valid; allowed: a redis:// or rediss:// URL'],
+  ],
+  [
+    'offsets of receivers in a consumer group',
+    { store: { type: 'kafka' }, 'source.mode': 'receiver', wal: { dir: '/wal' } },
+    [
+      'store.type: a consumer group cannot keep the offsets of source.mode receiver: it is told there what was taken in; allowed: postgres, redis, file',
+    ],
+  ],
+
   // missing
   [
     'no brokers',
