@@ -158,7 +158,7 @@ export class FileStore extends UnfencedStore {
       retriable: true,
       hint: isElsewhere
         ? `It is of another boot, machine or container: whether it lives cannot be told from here. When it is gone for certain, remove ${path}.`
-        : 'Stop that process first: a file store is for one process.',
+        : 'A file store is for one process: stop the other one first.',
     });
   }
 }
