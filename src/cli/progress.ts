@@ -4,7 +4,7 @@ import { readPipelineFile, redactor } from '../config/index.ts';
 import { TidemarkError } from '../errors.ts';
 import { createDriver, type KafkaDriver } from '../kafka/index.ts';
 import type { TopicPartition } from '../model/index.ts';
-import type { StorePlace } from '../offsets/index.ts';
+import { openPlace, type StorePlace } from '../offsets/index.ts';
 import {
   type Choice,
   type OpenProgress,
@@ -152,7 +152,6 @@ export async function placesOf(
 
 async function placeOfUrl(store: string, schema: string | undefined, context: CommandContext): Promise<StorePlace> {
   hideUrl(store, context);
-  const { openPlace } = await import('../offsets/stores/openPlace.ts');
   return openPlace(store, schema === undefined ? {} : { schema });
 }
 

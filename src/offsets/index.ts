@@ -27,3 +27,4 @@ export {
   type StoredOffset,
 } from './store.ts';
 export type { StorePlace } from './storePlace.ts';
+export { openPlace, type PlaceOptions } from './stores/openPlace.ts';

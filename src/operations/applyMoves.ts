@@ -1,7 +1,7 @@
 import { TidemarkError } from '../errors.ts';
 import { partitionKey, partitionName, type TopicPartition } from '../model/index.ts';
 import type { NewControl, StoredOffset } from '../offsets/index.ts';
-import type { Planned } from './movePlan.ts';
+import type { Planned } from './planned.ts';
 import type { Progress } from './progress.ts';
 
 export interface ApplyOptions {

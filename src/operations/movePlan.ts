@@ -3,22 +3,10 @@ import { isReceiverTopic, partitionKey, partitionName, type TopicPartition } fro
 import type { PositionMove, SeenRow, StoredOffset } from '../offsets/index.ts';
 import { type ApplyOptions, applyMoves } from './applyMoves.ts';
 import type { Choice } from './choice.ts';
+import type { Planned, PlannedMove } from './planned.ts';
 import { type PartitionPosition, readPositions } from './positions.ts';
 import type { Progress } from './progress.ts';
 import { lookUp, type ResetTarget, type TargetFacts, targetOffset, targetText } from './targets.ts';
-
-/** What becomes of one partition, for people to look at first. */
-export interface PlannedMove extends TopicPartition {
-  /** Undefined for a partition that has no position yet. */
-  readonly before: bigint | undefined;
-  readonly after: bigint;
-  /** Offsets that will be read again: their records go into the sink once more. */
-  readonly rereadOffsets: bigint;
-  /** Offsets that nobody will read. */
-  readonly passedOffsets: bigint;
-  /** Instance id of who works on it now: it will be fenced, and go on from the new position. */
-  readonly owner: string | undefined;
-}
 
 export interface MovePlan {
   readonly moves: readonly PlannedMove[];
@@ -55,12 +43,6 @@ export async function reset(progress: Progress, options: ResetOptions): Promise<
   }
   const rows = await store.read();
   return { ...shown(planWith(new Map(rows.map((row) => [partitionKey(row), row])))), executed: false };
-}
-
-/** A planned move, and what the store is asked for. */
-export interface Planned {
-  readonly moves: readonly { readonly shown: PlannedMove; readonly move: PositionMove }[];
-  readonly warnings: readonly string[];
 }
 
 function shown({ moves, warnings }: Planned) {
