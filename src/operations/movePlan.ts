@@ -1,5 +1,5 @@
 import { TidemarkError } from '../errors.ts';
-import { isReceiverTopic, partitionKey, partitionName, type TopicPartition } from '../model/index.ts';
+import { isReceiverTopic, partitionKey, partitionName } from '../model/index.ts';
 import type { PositionMove, SeenRow, StoredOffset } from '../offsets/index.ts';
 import { type ApplyOptions, applyMoves } from './applyMoves.ts';
 import type { Choice } from './choice.ts';
