@@ -1,0 +1,42 @@
+import { isReceiverTopic, partitionKey, type TopicPartition } from '../model/index.ts';
+import type { Choice } from './choice.ts';
+import type { PartitionPosition } from './positions.ts';
+
+/** Exactly these partitions. */
+export function choiceOfPartitions(of: readonly TopicPartition[]): Choice {
+  return [...byTopic(of)].map(([topic, partitions]) => ({ topic, partitions: new Set(partitions) }));
+}
+
+/**
+ * A warning for each topic of which some partitions get their first position and others none: once it has a row of a topic, a
+ * pipeline takes the others for new ones and begins them at their log start, whatever its reset policy.
+ */
+export function withoutPosition(
+  positions: readonly PartitionPosition[],
+  given: readonly TopicPartition[],
+): readonly string[] {
+  const named = new Set(given.map(partitionKey));
+  const topics = new Set(given.map(({ topic }) => topic));
+  const left = positions.filter((of) => of.row === undefined && topics.has(of.topic) && !named.has(partitionKey(of)));
+  return [...byTopic(left)]
+    .filter(([topic]) => !isReceiverTopic(topic))
+    .map(
+      ([topic, partitions]) =>
+        `${topic}: partition${partitions.length === 1 ? '' : 's'} ${listed(partitions)} get no position: a pipeline with a ledger begins them at their log start`,
+    );
+}
+
+function byTopic(of: readonly TopicPartition[]): ReadonlyMap<string, readonly number[]> {
+  const topics = new Map<string, number[]>();
+  for (const { topic, partition } of of) {
+    const partitions = topics.get(topic);
+    if (partitions === undefined) topics.set(topic, [partition]);
+    else partitions.push(partition);
+  }
+  return topics;
+}
+
+function listed(partitions: readonly number[]): string {
+  const shown = partitions.slice(0, 5).join(', ');
+  return partitions.length > 5 ? `${shown} and ${partitions.length - 5} more` : shown;
+}
