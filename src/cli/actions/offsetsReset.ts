@@ -4,6 +4,7 @@ import { type ExitCode, exitCodes } from '../exitCodes.ts';
 import type { CommandContext } from '../host.ts';
 import { printPlan } from '../planOutput.ts';
 import { choiceOf, operatorName, type PlaceArguments, withProgress } from '../progress.ts';
+import { tellGroup } from '../tellGroup.ts';
 import { usageError } from '../usage.ts';
 
 /** `group` without a name: the pipeline's own. */
@@ -27,6 +28,7 @@ export async function resetOffsets(command: ResetCommand, context: CommandContex
       beforeChange: backupTo(command.backup, progress.pipeline),
     });
     printPlan(progress.pipeline, plan, json, context);
+    if (execute) await tellGroup(progress, context);
   });
   return exitCodes.done;
 }

@@ -4,6 +4,7 @@ import { type ExitCode, exitCodes } from '../exitCodes.ts';
 import { type CommandContext, jsonLine } from '../host.ts';
 import { onePartition, operatorName, type PlaceArguments, withProgress } from '../progress.ts';
 import { textTable } from '../table.ts';
+import { tellGroup } from '../tellGroup.ts';
 
 export interface SkipCommand extends PlaceArguments {
   readonly fromOffset: bigint | undefined;
@@ -22,6 +23,7 @@ export async function skipOffsets(command: SkipCommand, context: CommandContext)
     const beforeChange = backupTo(command.backup, progress.pipeline);
     const by = operatorName(context);
     const plan = await skip(progress, { of, fromOffset, untilOffset, reason, execute, by, beforeChange });
+    if (execute) await tellGroup(progress, context);
     if (command.json) {
       context.out(jsonLine({ pipeline: progress.pipeline, ...plan }));
       return;
