@@ -1,7 +1,6 @@
 import { userInfo } from 'node:os';
 import type { Command } from 'commander';
 import { readPipelineFile, redactor } from '../config/index.ts';
-import { TidemarkError } from '../errors.ts';
 import { createDriver, type KafkaDriver } from '../kafka/index.ts';
 import type { TopicPartition } from '../model/index.ts';
 import { openPlace, type StorePlace } from '../offsets/index.ts';
@@ -14,6 +13,7 @@ import {
 } from '../operations/index.ts';
 import type { PipelineSpec } from '../pipeline/index.ts';
 import type { CommandContext } from './host.ts';
+import { placeOfSpec } from './specPlace.ts';
 import { usageError } from './usage.ts';
 
 /** What every command of `offsets` can be told about where positions live. */
@@ -111,7 +111,8 @@ export async function withOpen<T>(
 /** What the command line names, without its brokers unless the positions are theirs: a backup must not need a cluster that is down. */
 export async function storeSource(place: PlaceArguments, context: CommandContext): Promise<ProgressSource> {
   const source = await progressSource(place, context);
-  return place.raw.group === undefined ? { ...source, driver: undefined } : source;
+  const isGroup = place.raw.group !== undefined || (await keepsInGroup(place.file, context));
+  return isGroup ? source : { ...source, driver: undefined };
 }
 
 /** The progress that the command line names, not opened yet. Throws USAGE_INVALID when it names none, or two. */
@@ -125,9 +126,8 @@ export async function progressSource({ file, raw }: PlaceArguments, context: Com
     return { pipeline: raw.group, place: kafkaGroupPlace(driver), driver, groupId: raw.group };
   }
   if (spec !== undefined) {
-    const { pipeline, source } = spec;
-    const { groupId = pipeline } = source;
-    return { pipeline, place: await placeOfSpec(spec), driver, selection: source, groupId };
+    const { groupId = spec.pipeline } = spec.source;
+    return { ...(await placeOfSpec(spec, file ?? '', driver)), driver, selection: spec.source, groupId };
   }
   const { store = '', pipeline = '', schema } = raw;
   return { pipeline, place: await placeOfUrl(store, schema, context), driver };
@@ -146,7 +146,7 @@ export async function placesOf(
   }
   const spec = file === undefined ? undefined : await readSpec(file, context);
   const driver = await driverOf(spec, raw);
-  if (spec !== undefined) return { place: await placeOfSpec(spec), driver };
+  if (spec !== undefined) return { place: (await placeOfSpec(spec, file ?? '', driver)).place, driver };
   return { place: store === undefined ? undefined : await placeOfUrl(store, schema, context), driver };
 }
 
@@ -188,15 +188,8 @@ async function driverOf(spec: PipelineSpec | undefined, { brokers }: RawPlace): 
   return createDriver({ ...known, brokers: list });
 }
 
-async function placeOfSpec({ sink }: PipelineSpec): Promise<StorePlace> {
-  if (!('type' in sink)) {
-    throw new TidemarkError('CONFIG_INVALID', 'sink: a sink that brings itself has no ledger to look at from here', {
-      path: 'sink',
-    });
-  }
-  const { PostgresPlace } = await import('../offsets/stores/postgres/index.ts');
-  const { connectionString, ledgerSchema: schema } = sink;
-  return new PostgresPlace({ connectionString, schema });
+async function keepsInGroup(file: string | undefined, context: CommandContext): Promise<boolean> {
+  return file !== undefined && (await readSpec(file, context)).store?.type === 'kafka';
 }
 
 /** What stands between `//` and `@` of a URL is nobody's business. */
