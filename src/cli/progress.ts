@@ -11,7 +11,7 @@ import {
   type ProgressSource,
   parseChosenTopic,
 } from '../operations/index.ts';
-import type { PipelineSpec } from '../pipeline/index.ts';
+import { isMirrored, type PipelineSpec } from '../pipeline/index.ts';
 import type { CommandContext } from './host.ts';
 import { placeOfSpec } from './specPlace.ts';
 import { usageError } from './usage.ts';
@@ -127,7 +127,8 @@ export async function progressSource({ file, raw }: PlaceArguments, context: Com
   }
   if (spec !== undefined) {
     const { groupId = spec.pipeline } = spec.source;
-    return { ...(await placeOfSpec(spec, file ?? '', driver)), driver, selection: spec.source, groupId };
+    const place = await placeOfSpec(spec, file ?? '', driver);
+    return { ...place, driver, selection: spec.source, groupId, isMirrored: isMirrored(spec) };
   }
   const { store = '', pipeline = '', schema } = raw;
   return { pipeline, place: await placeOfUrl(store, schema, context), driver };
