@@ -70,7 +70,7 @@ export const metrics = {
     name: 'tidemark_degraded',
     kind: 'gauge',
     labels: ['pipeline', 'what'],
-    help: '1 while something is being retried: kafka, store, sink, log, rate, eventLoop.',
+    help: '1 while something is being retried: kafka, store, sink, log, rate, eventLoop, mirror.',
   },
   rateLimit: {
     name: 'tidemark_rate_limit_records_per_second',

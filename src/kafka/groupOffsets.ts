@@ -16,6 +16,7 @@ export class GroupOffsets {
   readonly #commit: CommitGroupOffsets;
   readonly #metadata: string;
   readonly #clock: Clock;
+  readonly #intervalMs: number;
   readonly #pending = new Map<PartitionKey, CommittedOffset>();
   /** In the commit under way: told again should it fail. */
   #sent = new Map<PartitionKey, CommittedOffset>();
@@ -24,10 +25,12 @@ export class GroupOffsets {
   #attempts = 0;
   #failing: TidemarkError | undefined;
 
-  constructor(commit: CommitGroupOffsets, metadata: string, clock: Clock) {
+  /** `intervalMs`: between two commits, at least. */
+  constructor(commit: CommitGroupOffsets, metadata: string, clock: Clock, intervalMs = 0) {
     this.#commit = commit;
     this.#metadata = metadata;
     this.#clock = clock;
+    this.#intervalMs = intervalMs;
   }
 
   /** Why the group does not hear of us now. */
@@ -54,14 +57,23 @@ export class GroupOffsets {
     if (this.#pending.size > 0) await this.#once();
   }
 
+  /** Ends without another try. */
+  abandon(): void {
+    this.#closing.abort(new Error('closing'));
+    this.#pending.clear();
+  }
+
   async #work(): Promise<void> {
     while (this.#pending.size > 0 && !this.#closing.signal.aborted) {
-      if (await this.#once()) continue;
-      this.#attempts += 1;
-      const waitMs = backoffMs(this.#attempts, retryBaseMs, retryCapMs);
-      await this.#clock.sleep(waitMs, this.#closing.signal).catch(() => {});
+      const waitMs = (await this.#once()) ? this.#intervalMs : this.#backoffMs();
+      if (waitMs > 0) await this.#clock.sleep(waitMs, this.#closing.signal).catch(() => {});
     }
     this.#running = undefined;
+  }
+
+  #backoffMs(): number {
+    this.#attempts += 1;
+    return backoffMs(this.#attempts, retryBaseMs, retryCapMs);
   }
 
   async #once(): Promise<boolean> {

@@ -9,6 +9,8 @@ export interface ProgressSource {
   readonly driver?: KafkaDriver | undefined;
   readonly selection?: TopicSelection | undefined;
   readonly groupId?: string | undefined;
+  /** See `Progress`. Default false. */
+  readonly isMirrored?: boolean | undefined;
 }
 
 export interface OpenProgress extends Progress {
@@ -21,7 +23,7 @@ export interface OpenProgress extends Progress {
  * Rejects with what the store or the driver cannot do; everything is closed again then.
  */
 export async function openProgress(source: ProgressSource, purpose: 'look' | 'use'): Promise<OpenProgress> {
-  const { pipeline, place, driver, selection, groupId } = source;
+  const { pipeline, place, driver, selection, groupId, isMirrored } = source;
   const store = place.store(pipeline);
   const close = async () => {
     await Promise.allSettled([store.close(), driver?.close()]);
@@ -32,5 +34,5 @@ export async function openProgress(source: ProgressSource, purpose: 'look' | 'us
     await close();
     throw failed.reason;
   }
-  return { pipeline, place: place.name, store, driver, selection, groupId, close };
+  return { pipeline, place: place.name, store, driver, selection, groupId, isMirrored, close };
 }

@@ -20,4 +20,6 @@ export interface Progress {
   readonly selection: TopicSelection | undefined;
   /** Consumer group of the pipeline, where its offsets are mirrored; undefined when not known. */
   readonly groupId: string | undefined;
+  /** Whether the positions are copied into that group. Default false. */
+  readonly isMirrored?: boolean | undefined;
 }

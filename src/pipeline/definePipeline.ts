@@ -11,7 +11,7 @@ import type {
   StartOptions,
 } from './publicTypes.ts';
 import { Runtime } from './runtime.ts';
-import { noneReceives, partitionStatuses, readiness } from './status.ts';
+import { hindersWork, noneReceives, partitionStatuses, readiness } from './status.ts';
 import { parseOptions } from './validateOptions.ts';
 
 /**
@@ -120,7 +120,7 @@ class DefinedPipeline implements Pipeline {
     return {
       pipeline: this.name,
       state: this.#state,
-      ready: readiness(this.#state, partitions, degraded.length > 0 || noneReceives(receivers)),
+      ready: readiness(this.#state, partitions, degraded.some(hindersWork) || noneReceives(receivers)),
       partitions,
       degraded,
       receivers,

@@ -36,7 +36,8 @@ async function groupOffsets(
   const topics = [...new Set(partitions.map(({ topic }) => topic))];
   const groupId = source.groupId ?? pipeline;
   const committed = await driver.committedOffsets(groupId, topics);
-  const own = committed.find(({ metadata }) => metadata === mirrorMetadata(pipeline));
+  const wanted = new Set(partitions.map(partitionKey));
+  const own = committed.find((one) => one.metadata === mirrorMetadata(pipeline) && wanted.has(partitionKey(one)));
   if (own !== undefined) throw ownOffset(groupId, own);
   return new Map(committed.map((one) => [partitionKey(one), one.offset]));
 }
@@ -50,11 +51,14 @@ function explicitOffsets(given: PipelineSpec['source']['startOffsets']): Readonl
   return new Map(entries);
 }
 
-/** What this pipeline told the group is what it took off the broker: to begin there would pass over what was not committed. */
+/**
+ * What this pipeline told the group may be ahead of what was committed (receiver mode: what it took off the broker) or behind it:
+ * to begin there would lose records, or double them.
+ */
 function ownOffset(groupId: string, { topic, partition, offset }: CommittedOffset): TidemarkError {
   return new TidemarkError(
     'CONFIG_INVALID',
-    `source.startFromGroup: offset ${offset} of ${partitionName({ topic, partition })} in group ${groupId} is this pipeline's own: it says what was received, not what is in the sink`,
+    `source.startFromGroup: offset ${offset} of ${partitionName({ topic, partition })} in group ${groupId} is this pipeline's own: it is a copy for other tools, and does not say what is in the sink`,
     {
       path: 'source.startFromGroup',
       topic,

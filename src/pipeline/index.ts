@@ -1,5 +1,6 @@
 export { definePipeline } from './definePipeline.ts';
 export { isSecret, kindsText } from './issueProblems.ts';
+export { isMirrored } from './mirror.ts';
 export { type OptionProblem, optionPath, problemText } from './optionProblem.ts';
 export { type PipelineSpec, type PipelineSpecInput, pipelineSpec } from './optionsSpec.ts';
 export {

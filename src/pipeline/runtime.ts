@@ -18,6 +18,7 @@ import { EndTargets, isDone } from './endTargets.ts';
 import type { GroupAssignment } from './groupAssignment.ts';
 import { keepHouse } from './housekeeping.ts';
 import type { Intake } from './intake.ts';
+import { type Mirror, openMirror } from './mirror.ts';
 import type { PipelineSpec } from './optionsSpec.ts';
 import { worstCause } from './outcome.ts';
 import { Ownership } from './ownership.ts';
@@ -53,6 +54,7 @@ export class Runtime {
   #group: GroupAssignment | undefined;
   #intake: Intake | undefined;
   #targets: EndTargets | undefined;
+  #mirror: Mirror | undefined;
   #failure: unknown;
   #stopping = false;
   #isOpen = false;
@@ -90,12 +92,8 @@ export class Runtime {
 
   async #open(): Promise<void> {
     const services = await openServices(this.#spec, {
-      identity: this.identity,
-      clock: this.#clock,
-      events: this.#events,
-      releases: this.#releases,
-      signal: this.#force.signal,
-      firstStart: this.#start.firstStart ?? false,
+      ...{ identity: this.identity, clock: this.#clock, events: this.#events, releases: this.#releases },
+      ...{ signal: this.#force.signal, firstStart: this.#start.firstStart ?? false },
       groupAssignment: () => this.#group,
     });
     await this.#assemble(services);
@@ -164,6 +162,8 @@ export class Runtime {
     this.#isClosing = true;
     const errors: unknown[] = [];
     try {
+      // As a member where there is a group: before it is left.
+      await this.#mirror?.close(this.#force.signal.aborted);
       // Drained and released first, then told to the group: whoever gets a partition finds its row free.
       await this.#assignment?.leave();
       await this.#release();
@@ -201,6 +201,7 @@ export class Runtime {
     });
     this.#intake = intake;
     this.#releases.push(() => intake.close());
+    this.#mirror = openMirror(this.#spec, services.driver, { ...surroundings, groupAssignment: () => this.#group });
     const actions: ActionEnvironment = { ...surroundings, store, source: intake.source, signal: this.#force.signal };
     const scheduler = createScheduler(this.#spec, services.sink, actions, this.#host.beacon, (slot, error) =>
       this.#fenced(slot, error),

@@ -51,6 +51,11 @@ export function noneReceives(receivers: readonly ReceiverStatus[]): boolean {
   return receivers.length > 0 && receivers.every(({ state }) => state === 'restarting');
 }
 
+/** The mirror is for other tools: that it does not work keeps nothing from being done. */
+export function hindersWork({ what }: PipelineStatus['degraded'][number]): boolean {
+  return what !== 'mirror';
+}
+
 export function readiness(
   state: PipelineState,
   partitions: readonly PartitionStatus[],

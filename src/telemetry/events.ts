@@ -11,8 +11,8 @@ export type PipelineState = (typeof pipelineStates)[number];
 /** Why durable blocks of a Kafka partition are of no use: received under another claim, from another topic of the name or behind a gap; the partition goes on at another offset; it was given up. */
 export type DiscardCause = 'claim' | 'seek' | 'release';
 
-/** `rate`: Redis, which the shared rate is held in. */
-export type DegradedPart = 'kafka' | 'store' | 'sink' | 'log' | 'rate' | 'eventLoop';
+/** `rate`: Redis, which the shared rate is held in; `mirror`: the consumer group takes no copy of the positions, which keeps nothing from working. */
+export type DegradedPart = 'kafka' | 'store' | 'sink' | 'log' | 'rate' | 'eventLoop' | 'mirror';
 
 /** Everything a pipeline tells, by event name. Listeners are called synchronously; what they throw is reported as `listenerFailed`. */
 export interface PipelineEvents {

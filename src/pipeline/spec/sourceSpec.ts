@@ -57,9 +57,13 @@ export const sourceSpec = z
     }),
     groupId: z.string().min(1).optional().meta({
       description:
-        'Consumer group that spreads the partitions, and whose offsets can serve as a start. Default: the name of the pipeline.',
+        'Consumer group that spreads the partitions, that the positions are copied to, and whose offsets can serve as a start. Default: the name of the pipeline.',
     }),
     group,
+    mirror: z.boolean().default(true).meta({
+      description:
+        'Direct mode: copy the positions into groupId, about once a second, for tools that show the lag of consumer groups.',
+    }),
     reset: z.enum(resetPolicies).default('earliest').meta({
       description: 'Where a topic begins that the ledger does not know: log start, last stable offset, or an error.',
     }),

@@ -1,0 +1,27 @@
+import { isTidemarkError, messageOf } from '../errors.ts';
+import { isReceiverTopic } from '../model/index.ts';
+import { heartbeatTimeoutMs, mirrorMetadata } from '../offsets/index.ts';
+import type { Progress } from './progress.ts';
+
+/**
+ * Copies the positions of a pipeline into its consumer group, as its processes do while they run: for commands that moved some while
+ * no process is there to do it. With a live process it is left to that one, which may be further by now. Never rejects: answers why
+ * the group could not be told, undefined when it was, or when there is nothing to tell.
+ */
+export async function mirrorPositions(progress: Progress): Promise<string | undefined> {
+  const { store, driver, groupId, pipeline, isMirrored } = progress;
+  if (driver === undefined || groupId === undefined || !isMirrored) return undefined;
+  try {
+    const [owners, rows] = await Promise.all([store.owners(), store.read()]);
+    if (owners.some(({ heartbeatAgeMs }) => heartbeatAgeMs < heartbeatTimeoutMs)) return undefined;
+    const metadata = mirrorMetadata(pipeline);
+    const offsets = rows
+      .filter(({ topic }) => !isReceiverTopic(topic))
+      .map(({ topic, partition, nextOffset: offset }) => ({ topic, partition, offset, metadata }));
+    if (offsets.length > 0) await driver.commitOffsets(groupId, offsets);
+    return undefined;
+  } catch (error) {
+    const code = isTidemarkError(error) ? ` [${error.code}]` : '';
+    return `consumer group ${groupId} was not told of the positions: ${messageOf(error)}${code}`;
+  }
+}
