@@ -11,9 +11,11 @@ import type { Progress } from './progress.ts';
 export async function mirrorPositions(progress: Progress): Promise<string | undefined> {
   const { store, driver, groupId, pipeline, isMirrored } = progress;
   if (driver === undefined || groupId === undefined || !isMirrored) return undefined;
+  const live = new Set<string>();
   try {
     const [owners, rows] = await Promise.all([store.owners(), store.read()]);
-    if (owners.some(({ heartbeatAgeMs }) => heartbeatAgeMs < heartbeatTimeoutMs)) return undefined;
+    for (const { instanceId, heartbeatAgeMs } of owners) if (heartbeatAgeMs < heartbeatTimeoutMs) live.add(instanceId);
+    if (rows.some(({ owner }) => owner !== null && live.has(owner))) return undefined;
     const metadata = mirrorMetadata(pipeline);
     const offsets = rows
       .filter(({ topic }) => !isReceiverTopic(topic))
@@ -21,6 +23,8 @@ export async function mirrorPositions(progress: Progress): Promise<string | unde
     if (offsets.length > 0) await driver.commitOffsets(groupId, offsets);
     return undefined;
   } catch (error) {
+    // The members are its own processes: they have been fenced by the move, and tell the group when they have claimed again.
+    if (live.size > 0 && isTidemarkError(error, 'GROUP_ACTIVE')) return undefined;
     const code = isTidemarkError(error) ? ` [${error.code}]` : '';
     return `consumer group ${groupId} was not told of the positions: ${messageOf(error)}${code}`;
   }

@@ -162,7 +162,6 @@ export class Runtime {
     this.#isClosing = true;
     const errors: unknown[] = [];
     try {
-      // As a member where there is a group: before it is left.
       await this.#mirror?.close(this.#force.signal.aborted);
       // Drained and released first, then told to the group: whoever gets a partition finds its row free.
       await this.#assignment?.leave();

@@ -9,7 +9,7 @@ const [first, second] = [0, 1].map((partition) => ({ topic: 'orders', partition 
 ];
 
 /** A group whose commits the test ends. */
-function setting() {
+function setting(intervalMs?: number) {
   const clock = new ManualClock();
   const commits: { readonly offsets: readonly string[]; resolve(): void; reject(error: Error): void }[] = [];
   const group = new GroupOffsets(
@@ -19,6 +19,7 @@ function setting() {
       }),
     'tidemark:orders',
     clock,
+    intervalMs,
   );
   return { clock, commits, group };
 }
@@ -91,4 +92,34 @@ test('at the end there is one more try, and then no other', async () => {
   await flushed;
   await clock.advance(60_000);
   expect(commits).toHaveLength(2);
+});
+
+test('with an interval, what is told after a commit waits for it, and the newest offset wins, be it lower', async () => {
+  const { clock, commits, group } = setting(1000);
+  group.tell(first, 5n);
+  await clock.settle();
+  commits[0]?.resolve();
+  await clock.settle();
+  group.tell(first, 7n);
+  group.tell(second, 1n);
+  group.tell(first, 2n);
+  await clock.advance(999);
+  expect(commits).toHaveLength(1);
+  await clock.advance(1);
+  expect(commits[1]?.offsets.toSorted()).toEqual(['0:2', '1:1']);
+  commits[1]?.resolve();
+  await clock.advance(1000);
+  expect(commits).toHaveLength(2);
+});
+
+test('abandoned, it tries nothing any more', async () => {
+  const { clock, commits, group } = setting(1000);
+  group.tell(first, 5n);
+  await clock.settle();
+  commits[0]?.resolve();
+  await clock.settle();
+  group.tell(first, 7n);
+  group.abandon();
+  await clock.advance(60_000);
+  expect(commits).toHaveLength(1);
 });
