@@ -33,6 +33,7 @@ export async function clonePositions(source: Progress, target: Progress, options
   requireTwo(source, target);
   // Before its offsets are read: a member that leaves in between has committed for the last time before.
   const members = options.fromGroup ? await requireQuiet(source.pipeline, driver, options) : 0;
+  const isMirror = options.fromGroup && (await holdsMirror(source.pipeline, driver));
   const found = (await readPositions(source, options.choice)).filter(hasRow);
   requireSameTopics(found);
   const { selected, wanted, left } = await narrow(found, target, driver);
@@ -57,7 +58,14 @@ export async function clonePositions(source: Progress, target: Progress, options
   const working = found.filter(({ row }) => row.owner !== null).length;
   const warnings = [
     ...(members === 0 ? [] : [`group ${source.pipeline} has ${count(members, 'member')}: its offsets still move`]),
-    ...(working === 0 ? [] : [`${count(working, 'partition')} of ${source.pipeline} are worked on: they still move`]),
+    ...(working === 0
+      ? []
+      : [
+          `${count(working, 'partition')} of ${source.pipeline} claimed by a process: what it commits from now on is not copied`,
+        ]),
+    ...(isMirror
+      ? [`group ${source.pipeline} is the mirror of a ledger: it may be behind, or ahead after a restore`]
+      : []),
     ...(before === 0 || plan.executed || options.replace
       ? []
       : [`${target.pipeline} has positions of ${count(before, 'partition')} already: --replace overwrites them`]),
@@ -118,6 +126,12 @@ async function requireQuiet(
     `Consumer group ${groupId} has ${count(members.length, 'member')}: its offsets still move`,
     { hint: 'Stop its consumers first. --allow-active takes the offsets of this moment all the same.' },
   );
+}
+
+/** Copies of a ledger's positions, which nothing starts from unless somebody says so. */
+async function holdsMirror(groupId: string, driver: KafkaDriver): Promise<boolean> {
+  const committed = await driver.committedOffsets(groupId);
+  return committed.some(({ metadata }) => /^tidemark:[^ ]+$/.test(metadata));
 }
 
 function requireSameTopics(found: readonly Known[]): void {

@@ -20,10 +20,10 @@ export function withoutPosition(
   const left = positions.filter((of) => of.row === undefined && topics.has(of.topic) && !named.has(partitionKey(of)));
   return [...byTopic(left)]
     .filter(([topic]) => !isReceiverTopic(topic))
-    .map(
-      ([topic, partitions]) =>
-        `${topic}: partition${partitions.length === 1 ? '' : 's'} ${listed(partitions)} get no position: a pipeline with a ledger begins them at their log start`,
-    );
+    .map(([topic, partitions]) => {
+      const [noun, verb] = partitions.length === 1 ? ['partition', 'gets'] : ['partitions', 'get'];
+      return `${topic}: ${noun} ${listed(partitions)} ${verb} no position: a pipeline with a ledger begins at the log start there`;
+    });
 }
 
 function byTopic(of: readonly TopicPartition[]): ReadonlyMap<string, readonly number[]> {

@@ -298,7 +298,7 @@ describe('clone', () => {
     expect(allowed.code).toBe(0);
     expect(allowed.stderr).toContain(`group ${group} has 1 member: its offsets still move`);
     // Without an offset is not at 0.
-    expect(allowed.stderr).toContain(`${world.topic}: partition 2 get no position`);
+    expect(allowed.stderr).toContain(`${world.topic}: partition 2 gets no position`);
     expect(await world.positions()).toEqual({});
     await member.leave();
     expect(await clone('--from-group', group, '--execute')).toMatchObject({ code: 0 });
@@ -318,6 +318,12 @@ describe('clone', () => {
     expect(again.stdout).toMatch(/ 0 +10 +7 +3 +0 /);
     expect(await clone('--from-group', group, '--execute')).toMatchObject({ code: 2 });
     expect(await world.positions()).toMatchObject({ 0: '10' });
+
+    const mirror = `${group}-mirror`;
+    const copied = { topic: world.topic, partition: 0, offset: 7n, metadata: 'tidemark:orders' };
+    await world.driver.commitOffsets(mirror, [copied]);
+    expect((await clone('--from-group', mirror)).stderr).toContain(`${mirror} is the mirror of a ledger`);
+    expect(again.stderr).not.toContain('mirror');
 
     const back = await clone('--to-group', group, '--execute', '--replace');
     expect(back).toMatchObject({ code: 0 });
