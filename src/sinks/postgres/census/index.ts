@@ -1,0 +1,1 @@
+export { type CensusTable, censusTable, openRowCensus, type RowCensus, type RowRun } from './rowCensus.ts';
