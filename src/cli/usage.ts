@@ -24,6 +24,13 @@ export function wholeNumber(flag: string, value: string): bigint {
   return BigInt(value);
 }
 
+/** A number of things that are held in memory. */
+export function countUpTo(flag: string, value: string, max: number): number {
+  const count = wholeNumber(flag, value);
+  if (count > BigInt(max)) throw usageError(flag, `too many (${value})`, `allowed: 0 to ${max}`);
+  return Number(count);
+}
+
 /** A whole number with or without a sign. */
 export function signedNumber(flag: string, value: string): bigint {
   if (!/^[+-]?\d{1,19}$/.test(value))
