@@ -113,4 +113,50 @@ describe('offsets apart from the rows', () => {
     expect((await committed()).map(({ offset }) => offset)).toEqual([5n, 5n]);
     expect((await world.query<{ rows: string }>('SELECT count(*) AS rows FROM public.orders'))[0]?.rows).toBe('10');
   });
+
+  test('receiver mode keeps its positions in a file, and the open id of its log', async () => {
+    const world = await pipelineWorld();
+    const dir = await mkdtemp(join(tmpdir(), 'tidemark-receiver-offsets-'));
+    onTestFinished(() => rm(dir, { recursive: true }));
+    await world.produce(values(3));
+    const receiver: PipelineOptions['source'] = {
+      mode: 'receiver',
+      topics: [world.topic],
+      receivers: [{ type: 'http', name: 'web', port: 0 }],
+      blockIntervalMs: 20,
+    };
+    const store = { type: 'file', dir: join(dir, 'offsets') } as const;
+    const sink = { ...offsetSink(world), columns: { id: '$partition', payload: '$value' } };
+    const options = optionsOf(world, { source: receiver, wal: { dir: join(dir, 'wal') }, store, sink });
+    for (const round of [1, 2]) {
+      const pipeline = definePipeline(options);
+      onTestFinished(() => pipeline.stop().catch(() => {}));
+      const address = new Promise<string>((resolve) => {
+        pipeline.events.on('receiverChanged', ({ address }) => address !== undefined && resolve(address));
+      });
+      await pipeline.start();
+      const posted = await fetch(`http://${await address}/`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/x-ndjson' },
+        body: '{"n":1}\n{"n":2}\n',
+      });
+      expect(posted.status).toBe(200);
+      const rows = 3 + 2 * round;
+      const count = 'SELECT count(*) AS rows FROM public.orders';
+      await waitUntil('the rows', async () => Number((await world.query<{ rows: string }>(count))[0]?.rows) >= rows);
+      await pipeline.stop();
+      expect((await world.query<{ rows: string }>(count))[0]?.rows).toBe(String(rows));
+    }
+    const { offsets } = JSON.parse(await readFile(join(store.dir, `${world.topic}.json`), 'utf8'));
+    const positions = (offsets as { topic: string; nextOffset: string }[]).map((row) => [
+      row.topic.split('@')[0],
+      row.nextOffset,
+    ]);
+    expect(positions.sort()).toEqual(
+      [
+        ['receiver:web', '4'],
+        [world.topic, '3'],
+      ].sort(),
+    );
+  });
 });

@@ -47,8 +47,12 @@ afterAll(async () => {
   await database.drop();
 });
 
-/** Whether our statement gets past `blocker`, who holds a key that we want. */
-async function getsPast(blocker: Client, prepare?: (watch: LockWatch) => void): Promise<boolean> {
+/** Whether our statement gets past `blocker`, who holds a key that we want. `ledgerSchema` empty: the ledger is elsewhere. */
+async function getsPast(
+  blocker: Client,
+  prepare?: (watch: LockWatch) => void,
+  ledgerSchema = 'tidemark',
+): Promise<boolean> {
   const ours = await connect('tidemark:us');
   let looks = 0;
   const watch = new LockWatch({
@@ -58,7 +62,7 @@ async function getsPast(blocker: Client, prepare?: (watch: LockWatch) => void): 
       return connect('tidemark:us');
     },
     pipeline: 'orders',
-    ledgerSchema: 'tidemark',
+    ledgerSchema: ledgerSchema === '' ? undefined : ledgerSchema,
     applicationName: 'tidemark:us',
     everyMs: 20,
   });
@@ -109,6 +113,16 @@ test('a connection of ours is waited for, unless it was given up as lost', async
       watch.adopt(next);
     }),
   ).toBe(false);
+});
+
+test('with the ledger elsewhere only what was given up as lost is not waited for', async () => {
+  const elsewhere = '';
+  await register('fenced');
+  expect(await getsPast(await connect('tidemark:fenced'), undefined, elsewhere)).toBe(false);
+  await (clients[0] as Client).query('TRUNCATE target');
+  const lost = await connect('tidemark:us');
+  const { processID } = lost as unknown as { readonly processID: number };
+  expect(await getsPast(lost, (watch) => watch.abandon(processID), elsewhere)).toBe(true);
 });
 
 test('looks that fail leave the statement waiting', async () => {
