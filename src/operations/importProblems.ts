@@ -12,12 +12,11 @@ export interface ImportProblem {
 /** A screenful: whoever has more wrong has one thing wrong. */
 const shownMax = 100;
 
-const byNumber = new Intl.Collator('en', { numeric: true });
-
 /** USAGE_INVALID with every problem, a line each, in the order of the file. */
 export function refusedFile(name: string, problems: readonly ImportProblem[]): TidemarkError {
   const many = problems.length === 1 ? 'one problem' : `${problems.length} problems`;
-  const inOrder = [...problems].sort((one, other) => byNumber.compare(one.place, other.place));
+  const numbered = problems.map((problem) => ({ problem, at: Number(/\d+/.exec(problem.place)?.[0] ?? 0) }));
+  const inOrder = numbered.sort((one, other) => one.at - other.at).map(({ problem }) => problem);
   const lines = inOrder.slice(0, shownMax).map(({ place, what }) => `${name}, ${place}: ${what}`);
   if (problems.length > shownMax) lines.push(`and ${problems.length - shownMax} more`);
   const onlyOtherTopics = problems.every(({ isOfOtherTopic }) => isOfOtherTopic);

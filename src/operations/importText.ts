@@ -42,12 +42,25 @@ const emptyFile: ImportProblem = { place: 'line 1', what: 'the file is empty' };
 /** A position, or what is wrong with it. */
 type Read = ImportedPosition | ImportProblem;
 
+/** More than any cluster has partitions: not a file of positions. Problems are kept in memory, one for each line at worst. */
+const positionsMax = 1_000_000;
+
 function parseCsv(text: string): ImportedFile {
-  const read = text.split('\n').flatMap((raw, index): Read[] => {
+  const lines = text.split('\n', positionsMax + 1);
+  if (lines.length > positionsMax) return tooMany(`line ${positionsMax + 1}`);
+  const read = lines.flatMap((raw, index): Read[] => {
     const line = raw.replace(/\r$/, '');
     return line === '' ? [] : [parseLine(line, `line ${index + 1}`)];
   });
   return { pipeline: undefined, ...sorted(read) };
+}
+
+function tooMany(place: string): ImportedFile {
+  return {
+    pipeline: undefined,
+    positions: [],
+    problems: [{ place, what: `more than ${positionsMax} are no positions` }],
+  };
 }
 
 function parseLine(line: string, place: string): Read {
@@ -87,6 +100,7 @@ function parseJson(text: string): ImportedFile {
   if (!Array.isArray(positions)) {
     return { pipeline: name, positions: [], problems: [{ place: 'line 1', what: 'not an export: no positions' }] };
   }
+  if (positions.length > positionsMax) return tooMany(`positions[${positionsMax}]`);
   if (positions.length === 0)
     return { pipeline: name, positions, problems: [{ place: 'positions', what: 'is empty' }] };
   return {

@@ -168,6 +168,11 @@ describe('export and import', () => {
     expect(await world.withBrokers('import', '--from', file, '--execute')).toMatchObject({ code: 0 });
     expect(await world.positions()).toEqual({ 0: '10', 1: '4', 2: '0' });
 
+    const group = ['--group', `${world.topic}-g`, ...world.brokerList];
+    const into = await commandHere(['offsets', 'import', ...group, '--from', file, '--execute']);
+    expect(into).toMatchObject({ code: 0 });
+    expect(await world.committedBy(`${world.topic}-g`)).toEqual({ 0: '10', 1: '4', 2: '0' });
+
     expect(await world.offsets('export', '--out', file, '--csv', '--force')).toMatchObject({ code: 0 });
     expect(await readFile(file, 'utf8')).toBe(`${world.topic},0,10\n${world.topic},1,4\n${world.topic},2,0\n`);
   });

@@ -75,9 +75,10 @@ async function otherSide(
 ): Promise<Side> {
   switch (against.kind) {
     case 'file': {
-      const { positions } = readImport(text, against.file);
+      const name = against.file === '-' ? 'standard input' : against.file;
+      const { positions } = readImport(text, name);
       const knowsReceivers = positions.some(({ topicId }) => topicId !== undefined);
-      return { name: against.file, positions, knowsReceivers };
+      return { name, positions, knowsReceivers };
     }
     case 'place': {
       const isGroup = against.place.raw.group !== undefined;

@@ -79,4 +79,14 @@ describe('a file of positions', () => {
     expect(() => readImport(many, 'x.csv')).toThrow(/^x\.csv is refused as a whole: 1000 problems\n/);
     expect(() => readImport(many, 'x.csv')).toThrow(/line 100: [^\n]*\nand 900 more$/);
   });
+
+  test('what has a million lines is a log, and none of them is looked at', () => {
+    const many = 1_000_001;
+    expect(parseImport('a\n'.repeat(many)).problems).toEqual([
+      { place: 'line 1000001', what: 'more than 1000000 are no positions' },
+    ]);
+    expect(parseImport(`{"positions":[${'0,'.repeat(many)}0]}`).problems).toMatchObject([
+      { place: 'positions[1000000]' },
+    ]);
+  });
 });
