@@ -93,8 +93,7 @@ export class Runtime {
   async #open(): Promise<void> {
     const services = await openServices(this.#spec, {
       ...{ identity: this.identity, clock: this.#clock, events: this.#events, releases: this.#releases },
-      ...{ signal: this.#force.signal, firstStart: this.#start.firstStart ?? false },
-      groupAssignment: () => this.#group,
+      ...{ signal: this.#force.signal, start: this.#start, groupAssignment: () => this.#group },
     });
     await this.#assemble(services);
     this.#goOn();

@@ -8,6 +8,7 @@ import type { GroupAssignment } from './groupAssignment.ts';
 import { kafkaOptions } from './kafkaOptions.ts';
 import { selectsTopics } from './kafkaPartitions.ts';
 import type { PipelineSpec } from './optionsSpec.ts';
+import type { StartOptions } from './publicTypes.ts';
 import type { Releases } from './releases.ts';
 import { createStore } from './storeWiring.ts';
 
@@ -25,8 +26,7 @@ export interface ServiceSurroundings {
   readonly events: EventHub;
   readonly releases: Releases;
   readonly signal: AbortSignal;
-  /** See `StartOptions`. */
-  readonly firstStart: boolean;
+  readonly start: StartOptions;
   readonly groupAssignment: () => GroupAssignment | undefined;
 }
 
@@ -46,7 +46,7 @@ export async function openServices(spec: PipelineSpec, on: ServiceSurroundings):
     return connected;
   };
   if (spec.store !== undefined) requireSeparable(spec.delivery, spec.store.type);
-  const store = await createStore(spec, { ...on, driver });
+  const store = await createStore(spec, { ...on, driver, firstStart: on.start.firstStart ?? false });
   const context = { pipeline: spec.pipeline, instanceId: identity.instanceId, clock, store };
   const sink = separate(await createSink(spec.sink, context), context);
   checkDelivery(spec.delivery, sink);
