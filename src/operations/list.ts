@@ -1,7 +1,7 @@
 import { isTidemarkError, messageOf, TidemarkError } from '../errors.ts';
 import type { KafkaDriver } from '../kafka/index.ts';
 import { isReceiverTopic } from '../model/index.ts';
-import { heartbeatTimeoutMs, lagOf, type StorePlace } from '../offsets/index.ts';
+import { heartbeatTimeoutMs, lagOf, type OwnerStatus, type StorePlace } from '../offsets/index.ts';
 import { type Clock, systemClock } from '../platform/index.ts';
 import { countStates } from './lagSummary.ts';
 import { readPositions } from './positions.ts';
@@ -12,7 +12,7 @@ export interface ListedProgress {
   readonly kind: 'pipeline' | 'group';
   readonly topics: readonly string[];
   readonly partitions: number;
-  /** Processes with a fresh heartbeat, or members of the group. */
+  /** Processes that hold a partition and have a fresh heartbeat, or members of the group. */
   readonly ownersAlive: number;
   /** Offsets, over the partitions where it is known; undefined where none is. */
   readonly lag: bigint | undefined;
@@ -58,6 +58,8 @@ export async function listProgress({
   return inTurn(found, lookedAtOnce);
 }
 
+const isAlive = ({ heartbeatAgeMs }: OwnerStatus) => heartbeatAgeMs < heartbeatTimeoutMs;
+
 type Facts = Omit<ListedProgress, 'name' | 'kind' | 'error'>;
 
 const nothing: Facts = {
@@ -91,6 +93,7 @@ async function pipelineOf(
       store.newestRanges(1),
     ]);
     const rows = positions.flatMap(({ row }) => row ?? []);
+    const holding = new Set(rows.map(({ owner }) => owner));
     const ages = store.capabilities.history
       ? newest
           .filter(({ kind }) => kind === 'batch' || kind === 'gap')
@@ -99,7 +102,7 @@ async function pipelineOf(
     return {
       topics: [...new Set(positions.map(({ topic }) => topic))],
       partitions: positions.length,
-      ownersAlive: owners.filter(({ heartbeatAgeMs }) => heartbeatAgeMs < heartbeatTimeoutMs).length,
+      ownersAlive: owners.filter((owner) => isAlive(owner) && holding.has(owner.instanceId)).length,
       lag: sumOf(positions.map(({ lag }) => lag)),
       lastCommitMs:
         ages.length === 0
