@@ -18,26 +18,27 @@ const seenValues = (seen: SeenRow | undefined) => ({
 const joinsRow = (ledger: Ledger, alias: string) =>
   `${alias}.pipeline = ${ledger.pipeline} AND ${alias}.topic = wanted.topic AND ${alias}.partition = wanted.partition`;
 
-/** Partitions whose row is not what was seen. */
+/** Partitions whose row is not what was seen, with the epoch it was seen with. */
 function changedRows(ledger: Ledger): string {
-  return `SELECT wanted.topic, wanted.partition FROM wanted LEFT JOIN ${ledger.s}.offsets o ON ${joinsRow(ledger, 'o')}
+  return `SELECT wanted.* FROM wanted LEFT JOIN ${ledger.s}.offsets o ON ${joinsRow(ledger, 'o')}
       WHERE CASE WHEN wanted.is_seen
         THEN o.next_offset IS DISTINCT FROM wanted.seen_offset OR o.claim IS DISTINCT FROM wanted.seen_claim
           OR o.owner_epoch IS DISTINCT FROM wanted.seen_epoch
         ELSE o.topic IS NOT NULL END`;
 }
 
-/** What the history says of each wanted partition. */
-function pastOf(ledger: Ledger): string {
-  return `CROSS JOIN LATERAL (
-      SELECT coalesce(max(r.seq), 0) AS seq, coalesce(max(r.incarnation), 0) AS incarnation, coalesce(max(r.owner_epoch), 0) AS epoch
-        FROM ${ledger.s}.ranges r WHERE ${joinsRow(ledger, 'r')}) past`;
+/** The newest `count` rows of the history of each wanted partition: numbers, incarnations and epochs only rise in it. */
+function newestOf(ledger: Ledger, count: number): string {
+  return `SELECT * FROM ${ledger.s}.ranges r WHERE ${joinsRow(ledger, 'r')} ORDER BY r.seq DESC LIMIT ${count}`;
 }
+
+/** A worker may have claimed and committed since a move whose answer was lost; so far back that move is looked for. */
+const lookedBack = 5;
 
 /**
  * Moves rows, all of them or none, and tells which were not as they were seen. The rows are locked before the look at them: what the
- * answer says holds at the commit. A row that carries the wanted position, nobody's, one epoch on is the work of an answer
- * that was lost: it counts as moved.
+ * answer says holds at the commit. A row that is not as it was seen because this very move was made of it is the work of a request
+ * whose answer was lost: it stays as it is.
  */
 export function movePositions(ledger: Ledger, moves: readonly PositionMove[], by: string): readonly string[] {
   const { s, pipeline } = ledger;
@@ -50,39 +51,43 @@ export function movePositions(ledger: Ledger, moves: readonly PositionMove[], by
     reason: storable(move.reason),
   }));
   const of = wanted(rows, `${seenColumns}, kind text, to_offset bigint, topic_id text, reason text`);
-  const isDone = `EXISTS (SELECT FROM ${s}.ranges r WHERE ${joinsRow(ledger, 'r')} AND r.kind = wanted.kind
-        AND r.until_offset = wanted.to_offset AND r.reason = wanted.reason AND r.owner = ${quoteLiteral(by)}
-        AND r.owner_epoch = coalesce(wanted.seen_epoch, r.owner_epoch - 1) + 1)`;
+  const isDone = `EXISTS (SELECT FROM (${newestOf(ledger, lookedBack)}) r
+        WHERE r.kind = wanted.kind AND r.until_offset = wanted.to_offset AND r.reason = wanted.reason AND r.owner = ${quoteLiteral(by)}
+          AND r.owner_epoch = coalesce(wanted.seen_epoch, r.owner_epoch - 1) + 1)`;
   const move = `WITH wanted AS MATERIALIZED (SELECT * FROM ${of}),
-    changed AS MATERIALIZED (SELECT c.* FROM (${changedRows(ledger)}) c JOIN wanted USING (topic, partition) WHERE NOT ${isDone}),
-    past AS MATERIALIZED (
-      SELECT wanted.*, past.seq, past.incarnation AS last_incarnation, past.epoch FROM wanted ${pastOf(ledger)}
-       WHERE NOT EXISTS (SELECT FROM changed) AND NOT ${isDone}),
+    unlike AS MATERIALIZED (${changedRows(ledger)}),
+    changed AS MATERIALIZED (SELECT wanted.topic, wanted.partition FROM unlike wanted WHERE NOT ${isDone}),
+    due AS MATERIALIZED (
+      SELECT wanted.*, coalesce(newest.seq, 0) AS seq, coalesce(newest.incarnation, 0) AS last_incarnation,
+             coalesce(newest.owner_epoch, 0) AS epoch
+        FROM wanted LEFT JOIN LATERAL (${newestOf(ledger, 1)}) newest ON true
+       WHERE NOT EXISTS (SELECT FROM changed)
+         AND NOT EXISTS (SELECT FROM unlike u WHERE u.topic = wanted.topic AND u.partition = wanted.partition)),
     updated AS (
       UPDATE ${s}.offsets o
-         SET next_offset = past.to_offset, claim = NULL, owner = NULL, owner_epoch = o.owner_epoch + 1, state = 'running', reason = NULL,
-             topic_id = coalesce(past.topic_id, o.topic_id),
-             leader_epoch = CASE past.kind WHEN 'reset' THEN -1 ELSE o.leader_epoch END,
-             incarnation = CASE past.kind WHEN 'reset' THEN greatest(o.incarnation, past.last_incarnation) + 1 ELSE o.incarnation END,
+         SET next_offset = due.to_offset, claim = NULL, owner = NULL, owner_epoch = o.owner_epoch + 1, state = 'running', reason = NULL,
+             topic_id = coalesce(due.topic_id, o.topic_id),
+             leader_epoch = CASE due.kind WHEN 'reset' THEN -1 ELSE o.leader_epoch END,
+             incarnation = CASE due.kind WHEN 'reset' THEN greatest(o.incarnation, due.last_incarnation) + 1 ELSE o.incarnation END,
              updated_at = clock_timestamp()
-        FROM past WHERE past.is_seen AND o.pipeline = ${pipeline} AND o.topic = past.topic AND o.partition = past.partition
+        FROM due WHERE due.is_seen AND o.pipeline = ${pipeline} AND o.topic = due.topic AND o.partition = due.partition
       RETURNING o.topic, o.partition, o.owner_epoch, o.incarnation),
     inserted AS (
       INSERT INTO ${s}.offsets (pipeline, topic, partition, next_offset, owner_epoch, topic_id, incarnation)
-      SELECT ${pipeline}, topic, partition, to_offset, epoch + 1, topic_id, last_incarnation + 1 FROM past WHERE NOT is_seen
+      SELECT ${pipeline}, topic, partition, to_offset, epoch + 1, topic_id, last_incarnation + 1 FROM due WHERE NOT is_seen
        ORDER BY ordinality
       RETURNING topic, partition, owner_epoch, incarnation),
     kept AS (
       INSERT INTO ${s}.ranges (pipeline, topic, partition, seq, incarnation, from_offset, until_offset, owner, owner_epoch, batch_time,
                                kind, reason)
-      SELECT ${pipeline}, past.topic, past.partition, past.seq + 1, now.incarnation,
-             CASE past.kind WHEN 'gap' THEN past.seen_offset ELSE past.to_offset END, past.to_offset, ${quoteLiteral(by)},
-             now.owner_epoch, clock_timestamp(), past.kind, past.reason
-        FROM past JOIN (SELECT * FROM updated UNION ALL SELECT * FROM inserted) now USING (topic, partition)),
+      SELECT ${pipeline}, due.topic, due.partition, due.seq + 1, now.incarnation,
+             CASE due.kind WHEN 'gap' THEN due.seen_offset ELSE due.to_offset END, due.to_offset, ${quoteLiteral(by)},
+             now.owner_epoch, clock_timestamp(), due.kind, due.reason
+        FROM due JOIN (SELECT * FROM updated UNION ALL SELECT * FROM inserted) now USING (topic, partition)),
     passed AS (
-      DELETE FROM ${s}.controls c USING past
-       WHERE c.pipeline = ${pipeline} AND c."order" = 'skip' AND c.topic = past.topic AND c.partition = past.partition
-         AND c.until_offset <= past.to_offset)
+      DELETE FROM ${s}.controls c USING due
+       WHERE c.pipeline = ${pipeline} AND c."order" = 'skip' AND c.topic = due.topic AND c.partition = due.partition
+         AND c.until_offset <= due.to_offset)
     SELECT topic, partition FROM changed`;
   return [...planFor(moves), lockRows(ledger, of), move];
 }
@@ -96,7 +101,7 @@ export function removeRows(ledger: Ledger, seen: readonly SeenRow[], by: string,
   );
   const remove = `WITH wanted AS MATERIALIZED (SELECT * FROM ${of}),
     changed AS MATERIALIZED (
-      SELECT c.* FROM (${changedRows(ledger)}) c JOIN ${s}.offsets o
+      SELECT c.topic, c.partition FROM (${changedRows(ledger)}) c JOIN ${s}.offsets o
         ON o.pipeline = ${pipeline} AND o.topic = c.topic AND o.partition = c.partition),
     removed AS (
       DELETE FROM ${s}.offsets o USING wanted WHERE NOT EXISTS (SELECT FROM changed) AND ${joinsRow(ledger, 'o')}
@@ -104,10 +109,10 @@ export function removeRows(ledger: Ledger, seen: readonly SeenRow[], by: string,
     kept AS (
       INSERT INTO ${s}.ranges (pipeline, topic, partition, seq, incarnation, from_offset, until_offset, owner, owner_epoch, batch_time,
                                kind, reason)
-      SELECT ${pipeline}, removed.topic, removed.partition, past.seq + 1, removed.incarnation, removed.next_offset,
+      SELECT ${pipeline}, removed.topic, removed.partition, coalesce(newest.seq, 0) + 1, removed.incarnation, removed.next_offset,
              removed.next_offset, ${quoteLiteral(by)}, removed.owner_epoch + 1, clock_timestamp(), 'reset',
              ${quoteLiteral(storable(reason))}
-        FROM removed JOIN wanted USING (topic, partition) ${pastOf(ledger)}),
+        FROM removed JOIN wanted USING (topic, partition) LEFT JOIN LATERAL (${newestOf(ledger, 1)}) newest ON true),
     ended AS (
       DELETE FROM ${s}.controls c USING removed
        WHERE c.pipeline = ${pipeline} AND c.topic = removed.topic AND c.partition = removed.partition)
