@@ -5,6 +5,7 @@ import { type ExitCode, exitCodes } from '../exitCodes.ts';
 import type { CommandContext } from '../host.ts';
 import { printPlan } from '../planOutput.ts';
 import { choiceOf, hideUrl, operatorName, type PlaceArguments, progressSource, withOpen } from '../progress.ts';
+import { tellGroup } from '../tellGroup.ts';
 import { usageError } from '../usage.ts';
 
 /** The other end, beside the pipeline or group that the command line names. */
@@ -55,6 +56,7 @@ async function run(
     beforeChange: backupTo(backup, target.pipeline),
   });
   printPlan(target.pipeline, plan, json, context);
+  if (execute) await tellGroup(target, context);
 }
 
 async function otherEnd(

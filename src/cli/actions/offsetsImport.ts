@@ -5,6 +5,7 @@ import type { CommandContext } from '../host.ts';
 import { readInput } from '../inputFile.ts';
 import { printPlan } from '../planOutput.ts';
 import { choiceOf, operatorName, type PlaceArguments, withProgress } from '../progress.ts';
+import { tellGroup } from '../tellGroup.ts';
 import { usageError } from '../usage.ts';
 
 export interface ImportCommand extends PlaceArguments {
@@ -28,6 +29,7 @@ export async function importOffsets(command: ImportCommand, context: CommandCont
       ...{ by: operatorName(context), beforeChange: backupTo(command.backup, progress.pipeline) },
     });
     printPlan(progress.pipeline, plan, json, context);
+    if (execute) await tellGroup(progress, context);
   });
   return exitCodes.done;
 }
