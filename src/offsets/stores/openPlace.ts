@@ -21,7 +21,9 @@ export async function openPlace(url: string, { schema }: PlaceOptions = {}): Pro
     case 'redis':
     case 'rediss':
     case 'redis+sentinel':
-    case 'redis+cluster': {
+    case 'redis+cluster':
+    case 'rediss+sentinel':
+    case 'rediss+cluster': {
       const { RedisPlace } = await import('./redis/index.ts');
       return new RedisPlace({ url });
     }
