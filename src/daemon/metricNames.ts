@@ -54,6 +54,12 @@ export const metrics = {
     labels: ['pipeline', 'topic', 'partition'],
     help: 'Offsets between the committed and the last stable one, of partitions this process holds.',
   },
+  lagSeconds: {
+    name: 'tidemark_lag_seconds',
+    kind: 'gauge',
+    labels: ['pipeline', 'topic', 'partition'],
+    help: 'Age of the first record that is not committed, of partitions this process holds; 0 without lag, absent while it is not known.',
+  },
   partitions: {
     name: 'tidemark_partitions',
     kind: 'gauge',

@@ -82,6 +82,7 @@ export class DaemonMetrics {
     for (const { name } of [
       metrics.committedOffset,
       metrics.lag,
+      metrics.lagSeconds,
       metrics.partitions,
       metrics.degraded,
       metrics.ready,
@@ -97,10 +98,11 @@ export class DaemonMetrics {
     for (const [index, { pipeline }] of this.#watched.entries()) {
       const status = pipeline.status();
       const { partitions, degraded } = status;
-      for (const { topic, partition, nextOffset, lag } of partitions) {
+      for (const { topic, partition, nextOffset, lag, lagSeconds } of partitions) {
         const labels = { pipeline: pipeline.name, topic, partition };
         this.#set(metrics.committedOffset, labels, Number(nextOffset));
         if (lag !== undefined) this.#set(metrics.lag, labels, Number(lag));
+        if (lagSeconds !== undefined) this.#set(metrics.lagSeconds, labels, lagSeconds);
       }
       for (const state of ['running', 'paused', 'parked', 'standby'] as const) {
         const count = partitions.filter((partition) => partition.state === state).length;

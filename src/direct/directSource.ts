@@ -171,6 +171,10 @@ export class DirectSource implements BatchSource {
     return this.#feeds.get(partitionKey(of))?.bounds;
   }
 
+  nextTimestampMs(of: TopicPartition, position: bigint): number | undefined {
+    return this.#feeds.get(partitionKey(of))?.nextTimestampMs(position);
+  }
+
   retrying(of: TopicPartition): Error | undefined {
     return this.#feeds.get(partitionKey(of))?.retrying;
   }

@@ -1,5 +1,6 @@
 import { TidemarkError } from '../errors.ts';
 import type { Fetcher, PartitionStream } from '../kafka/index.ts';
+import { firstTimestampMs } from '../kafka/records/index.ts';
 import type { OffsetRange, PartitionBounds, RecordChunk, TopicPartition } from '../model/index.ts';
 import type { ReadUpTo } from '../offsets/index.ts';
 import type { Clock } from '../platform/index.ts';
@@ -25,6 +26,10 @@ export class Feed implements TopicPartition {
   /** Since when the chunk that was taken last had waited, or some before it. */
   #takenSinceMs = 0;
   #bytesPerOffset = 0;
+  /** Ranges being read: one, and for a moment another that was aborted. */
+  #reads = 0;
+  /** What was last found out of a record: a look at it unpacks its batch. */
+  #head: { readonly position: bigint; readonly timestampMs: number } | undefined;
 
   constructor(fetcher: Fetcher, start: ReadUpTo, clock: Clock, onChange: () => void) {
     this.topic = start.topic;
@@ -68,6 +73,19 @@ export class Feed implements TopicPartition {
     return this.#waitingSinceMs;
   }
 
+  /**
+   * Timestamp of the first record at or after `position`, where it waits in memory; undefined when it does not, or has none. While a
+   * range is read what waits is not touched: the reader may have taken a chunk this moment and set the rest of it aside after us.
+   */
+  nextTimestampMs(position: bigint): number | undefined {
+    if (this.#head?.position === position) return this.#head.timestampMs;
+    if (this.#reads > 0) return undefined;
+    this.#rest ??= this.#stream.take();
+    const timestampMs = this.#rest && firstTimestampMs(this.#rest, position);
+    if (timestampMs !== undefined) this.#head = { position, timestampMs };
+    return timestampMs;
+  }
+
   seek(offset: bigint): void {
     this.#rest = undefined;
     this.#waitingSinceMs = undefined;
@@ -84,6 +102,15 @@ export class Feed implements TopicPartition {
    * long: an open transaction that waits for Kafka would hold a connection and locks for as long as a broker is away.
    */
   async *read(range: OffsetRange, signal: AbortSignal, stallMs: number | undefined): AsyncGenerator<RecordChunk> {
+    this.#reads += 1;
+    try {
+      yield* this.#read(range, signal, stallMs);
+    } finally {
+      this.#reads -= 1;
+    }
+  }
+
+  async *#read(range: OffsetRange, signal: AbortSignal, stallMs: number | undefined): AsyncGenerator<RecordChunk> {
     let position = range.fromOffset;
     while (position < range.untilOffset) {
       const chunk = this.#take() ?? (await this.#next(signal, stallMs));

@@ -113,7 +113,7 @@ class DefinedPipeline implements Pipeline {
 
   status(): PipelineStatus {
     if (this.#lastStatus !== undefined) return this.#lastStatus;
-    const partitions = partitionStatuses(this.#runtime);
+    const partitions = partitionStatuses(this.#runtime, (this.#host.clock ?? systemClock).now());
     const degraded = this.#runtime?.degradation.list() ?? [];
     const intake = this.#runtime?.intake;
     const receivers = intake?.receivers ?? [];

@@ -44,6 +44,8 @@ export interface PartitionStatus extends TopicPartition {
   readonly bounds: PartitionBounds | undefined;
   /** Records (offsets) between committed and last stable offset; undefined without bounds. */
   readonly lag: bigint | undefined;
+  /** Age of the first record that is not committed, in seconds; 0 without lag, undefined where its timestamp is not known here. */
+  readonly lagSeconds: number | undefined;
   /** Why it is parked or paused. */
   readonly reason: string | undefined;
   readonly error: TidemarkError | undefined;

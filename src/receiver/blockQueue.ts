@@ -1,5 +1,5 @@
 import { TidemarkError } from '../errors.ts';
-import { storedChunk } from '../kafka/records/index.ts';
+import { firstTimestampMs, storedChunk } from '../kafka/records/index.ts';
 import { OffsetRange, type RecordChunk, type TopicPartition } from '../model/index.ts';
 import type { LoggedBlock } from './block.ts';
 
@@ -106,6 +106,12 @@ export class BlockQueue {
       ranges.push(new OffsetRange(topic, partition, from, until));
     }
     return { ranges, batchTimeMs };
+  }
+
+  /** Timestamp of the first record at or after `position`, where its block is in memory. */
+  nextTimestampMs(position: bigint): number | undefined {
+    const waiting = this.#waiting.find(({ block }) => block.untilOffset > position);
+    return waiting?.chunk && firstTimestampMs(waiting.chunk, position);
   }
 
   /** The records of exactly the range, block by block; ends early where nothing is queued any more. */

@@ -116,6 +116,10 @@ export class ReceiverSource implements BatchSource {
     return this.#lanes.get(partitionKey(of))?.bounds;
   }
 
+  nextTimestampMs(of: TopicPartition, position: bigint): number | undefined {
+    return this.#lanes.get(partitionKey(of))?.queue.nextTimestampMs(position);
+  }
+
   retrying(of: TopicPartition): Error | undefined {
     return this.#lanes.get(partitionKey(of))?.retrying;
   }

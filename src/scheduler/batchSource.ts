@@ -62,6 +62,8 @@ export interface BatchSource {
   hasTakenIn(partitions: readonly PlannablePartition[]): boolean;
   /** Newest bounds known; undefined before the first answer. */
   bounds(of: TopicPartition): PartitionBounds | undefined;
+  /** Timestamp of the first record at or after `position` that waits in memory; undefined when none does, or it has none. */
+  nextTimestampMs(of: TopicPartition, position: bigint): number | undefined;
   /** What is being retried for this partition now. */
   retrying(of: TopicPartition): Error | undefined;
 }

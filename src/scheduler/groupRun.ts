@@ -13,7 +13,7 @@ import {
   settleMoved,
   slotPosition,
 } from './partitionActions.ts';
-import { type AttemptEnvironment, attemptRanges, type TaskResult } from './rangeAttempt.ts';
+import { type AttemptEnvironment, attemptRanges, type RangeTask, type TaskResult } from './rangeAttempt.ts';
 import { isAboutSize, placeRefusal, smaller } from './rangeSize.ts';
 import type { Slot } from './slot.ts';
 
@@ -29,6 +29,11 @@ interface Task {
   readonly refused: Map<bigint, TidemarkError>;
   /** Park with this error once the range is committed. */
   parkAfter: TidemarkError | undefined;
+}
+
+function attemptOf({ slot, range, refused }: Task): RangeTask {
+  const { held } = slot;
+  return { range, held, refused, onFirst: (timestampMs) => slot.readHead(range.fromOffset, timestampMs) };
 }
 
 const retryBaseMs = 100;
@@ -65,7 +70,7 @@ export class GroupRun {
       let committing: readonly TaskResult[] = [];
       try {
         const results = await attemptRanges(
-          this.#tasks.map(({ slot, range, refused }) => ({ range, held: slot.held, refused })),
+          this.#tasks.map(attemptOf),
           { ...this.#environment, policy: this.#environment.policy.record, batchTimeMs: this.#batchTimeMs },
           (filled) => {
             // The group gave the partition away while it was read: rolled back here, not fenced over there.

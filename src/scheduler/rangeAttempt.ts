@@ -13,6 +13,8 @@ export interface RangeTask {
   readonly held: HeldClaim;
   /** Records the sink refused in an earlier attempt, which policy passes over. */
   readonly refused: ReadonlyMap<bigint, TidemarkError>;
+  /** Told of the timestamp of its first record, -1 where that has none. */
+  readonly onFirst: (timestampMs: number) => void;
 }
 
 /** How far a task came within its transaction. */
@@ -132,6 +134,7 @@ async function fill(
           transaction: await transaction.begun(),
           counts,
           refused: task.refused,
+          onFirst: task.onFirst,
           skipped,
         };
         pump = new RecordPump(environment.stage, environment.transform, into);

@@ -16,6 +16,8 @@ export interface Pumping {
   readonly refused: ReadonlyMap<bigint, TidemarkError>;
   /** Filled with the records passed over in this walk. */
   readonly skipped: BadRecord[];
+  /** Told of the timestamp of the first record, -1 where it has none. */
+  readonly onFirst: (timestampMs: number) => void;
 }
 
 /** The record that ended the walk under the policy `stop`; everything before it is in the transaction. */
@@ -34,14 +36,15 @@ export class RecordPump {
   readonly #into: Pumping;
   /** What waits for a batch transform. */
   #waiting: RecordChunk[] = [];
+  #hasBegun = false;
 
   constructor(stage: TransformStage, transform: Transform, into: Pumping) {
     this.#stage = stage;
     this.#transform = transform;
     // Field by field: objects made by spreading others differ in their hidden class from range to range, and what looks into them
     // for each record is then compiled again and again.
-    const { transaction, counts, batchTimeMs, signal, policy, refused, skipped } = into;
-    this.#into = { transaction, counts, batchTimeMs, signal, policy, refused, skipped };
+    const { transaction, counts, batchTimeMs, signal, policy, refused, skipped, onFirst } = into;
+    this.#into = { transaction, counts, batchTimeMs, signal, policy, refused, skipped, onFirst };
   }
 
   async chunk(chunk: RecordChunk): Promise<BadRecord | undefined> {
@@ -59,6 +62,8 @@ export class RecordPump {
     const chunks = this.#waiting;
     this.#waiting = [];
     const records = recordsOf(chunks, this.#into.refused);
+    const [head] = records;
+    if (head !== undefined) this.#into.onFirst(head.timestamp);
     let results: readonly TransformResult[];
     try {
       results = await this.#stage.batch(transform.batch, records, this.#into.batchTimeMs, this.#into.signal);
@@ -75,7 +80,7 @@ export class RecordPump {
   async #plain(chunk: RecordChunk): Promise<BadRecord | undefined> {
     const cursor = chunk.cursor();
     const { transaction, counts, refused } = this.#into;
-    while (cursor.next()) {
+    for (let more = this.#begin(cursor); more; more = cursor.next()) {
       counts.records += 1;
       if (refused.size > 0 && this.#refusedBefore(cursor.offset)) continue;
       try {
@@ -94,7 +99,7 @@ export class RecordPump {
 
   async #byRecord(cursor: RecordCursor, transform: RecordTransform): Promise<BadRecord | undefined> {
     const { transaction, counts, refused, batchTimeMs, signal } = this.#into;
-    while (cursor.next()) {
+    for (let more = this.#begin(cursor); more; more = cursor.next()) {
       counts.records += 1;
       if (refused.size > 0 && this.#refusedBefore(cursor.offset)) continue;
       try {
@@ -109,6 +114,16 @@ export class RecordPump {
       if (transaction.needsDrain) await transaction.drain();
     }
     return undefined;
+  }
+
+  /** Moves to the first record of a chunk. */
+  #begin(cursor: RecordCursor): boolean {
+    const hasRecord = cursor.next();
+    if (hasRecord && !this.#hasBegun) {
+      this.#hasBegun = true;
+      this.#into.onFirst(cursor.timestamp);
+    }
+    return hasRecord;
   }
 
   async #appendResults(

@@ -38,6 +38,8 @@ export class Slot implements TopicPartition {
   isLeaving = false;
   /** Why nothing of it may be committed any more, although the ledger might still take it. */
   lost: TidemarkError | undefined;
+  /** The first record at or after an offset that was read. */
+  #head: { readonly offset: bigint; readonly timestampMs: number } | undefined;
   readonly #ended: (() => void)[] = [];
 
   constructor(start: {
@@ -59,6 +61,16 @@ export class Slot implements TopicPartition {
   moveTo(position: bigint): void {
     this.position = position;
     if (this.plannedUntil < position) this.plannedUntil = position;
+  }
+
+  /** The first record of a range from `offset` on has this timestamp. Of later ranges of a batch nobody wants to know. */
+  readHead(offset: bigint, timestampMs: number): void {
+    if (offset === this.position) this.#head = { offset, timestampMs };
+  }
+
+  /** Timestamp of the first record that is not committed, as far as it was read; -1 where it has none. */
+  get headTimestampMs(): number | undefined {
+    return this.#head?.offset === this.position ? this.#head.timestampMs : undefined;
   }
 
   /** Nothing of it is in flight any more; parked stays parked. */

@@ -76,6 +76,7 @@ export function partition(change: Partial<PartitionStatus> = {}): PartitionStatu
     nextOffset: 10n,
     bounds: { logStartOffset: 0n, highWatermark: 12n, lastStableOffset: 12n },
     lag: 2n,
+    lagSeconds: 0.5,
     reason: undefined,
     error: undefined,
     owner: undefined,

@@ -111,8 +111,8 @@ describe('metrics', () => {
     pipeline.events.emit('batchCompleted', { batchTimeMs: 0, records: 4, schedulingDelayMs: 3, processingDelayMs: 20 });
     pipeline.events.emit('rateChanged', { recordsPerSecond: 1500.5 });
     pipeline.partitions = [
-      partition({ partition: 1, nextOffset: 9n, lag: 3n }),
-      partition({ partition: 2, state: 'standby', nextOffset: 4n, lag: undefined }),
+      partition({ partition: 1, nextOffset: 9n, lag: 3n, lagSeconds: 1.25 }),
+      partition({ partition: 2, state: 'standby', nextOffset: 4n, lag: undefined, lagSeconds: undefined }),
     ];
     pipeline.degraded = [{ what: 'kafka', error }];
     const text = await (await get('/metrics')).text();
@@ -127,6 +127,7 @@ describe('metrics', () => {
       `tidemark_fenced_total{${of}} 1`,
       `tidemark_committed_offset{${of}} 9`,
       `tidemark_lag_offsets{${of}} 3`,
+      `tidemark_lag_seconds{${of}} 1.25`,
       'tidemark_partitions{pipeline="orders",state="running"} 1',
       'tidemark_partitions{pipeline="orders",state="standby"} 1',
       'tidemark_partitions{pipeline="orders",state="parked"} 0',
@@ -141,7 +142,7 @@ describe('metrics', () => {
     ]) {
       expect(text.split('\n')).toContain(line);
     }
-    expect(text).not.toMatch(/tidemark_lag_offsets\{[^}]*partition="2"/);
+    expect(text).not.toMatch(/tidemark_lag_(offsets|seconds)\{[^}]*partition="2"/);
     for (const { name } of Object.values(metrics)) expect(text).toContain(`# TYPE ${name} `);
   });
 

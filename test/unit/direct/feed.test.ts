@@ -43,7 +43,10 @@ class Setting implements Fetcher {
   async close(): Promise<void> {}
 
   arrive(records: number): void {
-    const values = Array.from({ length: records }, (_, index) => ({ value: `${index}` }));
+    const values = Array.from({ length: records }, (_, index) => {
+      const offset = Number(this.#fetchedUntil) + index;
+      return { value: `${offset}`, timestamp: 1000 * offset };
+    });
     this.#chunks.push(recordChunk(values, { fromOffset: this.#fetchedUntil }));
     this.#fetchedUntil += BigInt(records);
     this.#onChange();
@@ -91,5 +94,50 @@ describe('since when records wait in a feed', () => {
     expect(feed.waitingSinceMs).toBe(5);
     await read(feed, 7n, 10n);
     expect(feed.waitingSinceMs).toBeUndefined();
+  });
+});
+
+describe('the timestamp of what comes next', () => {
+  test('is that of the first record at or after the position that waits', async () => {
+    const { setting, feed } = opened();
+    expect(feed.nextTimestampMs(0n)).toBeUndefined();
+    setting.arrive(10);
+    expect(feed.nextTimestampMs(3n)).toBe(3000);
+    setting.arrive(10);
+    await read(feed, 0n, 12n);
+    expect(feed.nextTimestampMs(12n)).toBe(12_000);
+    await read(feed, 12n, 20n);
+    expect(feed.nextTimestampMs(20n)).toBeUndefined();
+  });
+
+  test('looking at it takes nothing away, before, between and while ranges are read', async () => {
+    const { setting, feed } = opened();
+    for (let count = 0; count < 4; count += 1) setting.arrive(5);
+    expect(feed.nextTimestampMs(0n)).toBe(0);
+    const offsets: bigint[] = [];
+    for (const [from, until] of [
+      [0n, 7n],
+      [7n, 20n],
+    ] as const) {
+      const range = new OffsetRange('orders', 0, from, until);
+      for await (const chunk of feed.read(range, new AbortController().signal, undefined)) {
+        feed.nextTimestampMs(chunk.nextOffset);
+        const cursor = chunk.cursor();
+        while (cursor.next()) offsets.push(cursor.offset);
+        chunk.release();
+      }
+      feed.nextTimestampMs(until);
+    }
+    expect(offsets).toEqual(Array.from({ length: 20 }, (_, offset) => BigInt(offset)));
+  });
+
+  test('looking at it does not begin the wait anew', () => {
+    const { setting, feed } = opened();
+    setting.time.ms = 5;
+    setting.arrive(10);
+    setting.time.ms = 50;
+    feed.nextTimestampMs(0n);
+    setting.arrive(10);
+    expect(feed.waitingSinceMs).toBe(5);
   });
 });

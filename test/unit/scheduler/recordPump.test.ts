@@ -60,6 +60,7 @@ async function pump(
   const transaction = new MemoryTransaction();
   const counts = noCounts();
   const skipped: BadRecord[] = [];
+  const firsts: number[] = [];
   const signal = new AbortController().signal;
   const walk = new RecordPump(stage, transform, {
     transaction,
@@ -69,9 +70,14 @@ async function pump(
     policy,
     refused,
     skipped,
+    onFirst: (timestampMs) => firsts.push(timestampMs),
   });
-  const records = values.map((value) => ({ value }));
-  const bad = (await walk.chunk(chunk(encodeRecordBatch({ baseOffset: 100n, records })))) ?? (await walk.end());
+  const records = values.map((value, index) => ({ value, timestamp: 5000 + index }));
+  const bad =
+    (await walk.chunk(chunk(encodeRecordBatch({ baseOffset: 100n, baseTimestamp: 5000, records })))) ??
+    (await walk.end());
+  // The first record, and nobody asks again.
+  expect(firsts).toEqual(values.length === 0 ? [] : [5000]);
   return { rows: transaction.rows, counts, skipped: skipped.map(({ offset }) => offset), bad: bad?.offset };
 }
 

@@ -45,7 +45,7 @@ function world() {
 async function operator({ cluster, database }: ReturnType<typeof world>): Promise<Progress> {
   const [driver, store] = [cluster.driver(), database.store('p')];
   onTestFinished(async () => void (await Promise.all([driver.close(), store.close()])));
-  await Promise.all([driver.connect(), store.open('use')]);
+  await Promise.all([driver.connect(), store.open()]);
   return { pipeline: 'p', place: 'memory', store, driver, selection: undefined, groupId, isMirrored: true };
 }
 
