@@ -22,7 +22,8 @@ export const exitMeanings: Readonly<Record<ExitName, string>> = {
   usage: 'the command line or a configuration file is wrong: starting again changes nothing',
   fenced: 'another process owns a partition (with --no-standby)',
   dataLoss: 'records are lost or not the ones on record, and that was not accepted',
-  checkFailed: 'a check failed: the lag is over its threshold, two places differ, or a write-ahead log is damaged',
+  checkFailed:
+    'a check failed: the lag is over its threshold, two places differ, a ledger is not whole, or a write-ahead log is damaged',
   forcedByInterrupt: 'ended at once by a second signal, SIGINT',
   forcedByTermination: 'ended at once by a second signal, SIGTERM',
 };

@@ -2,7 +2,7 @@ import { comparePartitions, partitionKey, type TopicPartition } from '../model/i
 import type { CommittedRange } from '../offsets/index.ts';
 import { type Choice, chosen, requireFound } from './choice.ts';
 import type { Progress } from './progress.ts';
-import { requireHistory } from './verify.ts';
+import { requireHistory, requireKnown } from './verify.ts';
 
 export interface HistoryOptions {
   readonly choice: Choice;
@@ -20,7 +20,7 @@ export interface HistoryEntry extends CommittedRange {
 
 /**
  * The newest rows of the history, newest first, of removed partitions too. Throws STORE_INCAPABLE for a store that keeps no
- * history, USAGE_INVALID for a choice that finds nothing.
+ * history, USAGE_INVALID for a pipeline that it does not know or a choice that finds nothing.
  */
 export async function readHistory(
   progress: Progress,
@@ -28,6 +28,7 @@ export async function readHistory(
 ): Promise<readonly HistoryEntry[]> {
   requireHistory(progress);
   const heads = (await progress.store.newestRanges(1)).filter((range) => chosen(choice, range));
+  requireKnown(progress, heads.length > 0 || choice.length > 0);
   requireFound(choice, heads, progress.pipeline);
   const newest = await newestOf(progress, heads, limit);
   return withHoles(newest.filter(({ committedAtMs }) => committedAtMs >= sinceMs));

@@ -35,7 +35,7 @@ const looksMax = 20;
 
 /**
  * Proves I1 and I6 over the history of the chosen partitions, in bounded memory, and that every row stands where its history ends. Works
- * beside running processes. Throws STORE_INCAPABLE for a store that keeps no history.
+ * beside running processes. Throws STORE_INCAPABLE for a store that keeps no history, USAGE_INVALID for a pipeline it does not know.
  */
 export async function verify(
   progress: Progress,
@@ -54,6 +54,7 @@ export async function verify(
   const proofs = new Map<string, PartitionProof>(ledger.partitions.map((proof) => [partitionKey(proof), proof]));
   const rows = (await store.read(topics)).filter((row) => chosen(choice, row));
   const all = new Map<string, TopicPartition>([...rows, ...proofs.values()].map((of) => [partitionKey(of), of]));
+  requireKnown(progress, proofs.size > 0 || rows.length > 0 || choice.length > 0);
   requireFound(choice, [...all.values()], pipeline);
   const ends = await proveEnds(progress, [...all.values()], proofs, rows);
   return [...all.entries()]
@@ -150,6 +151,14 @@ function withNewest(
   }
   const isNext = newest.incarnation !== proof.newest.incarnation && row !== undefined;
   return { ...proof, newest, ranges: proof.ranges + 1, incarnationSeq: isNext ? newest.seq : proof.incarnationSeq };
+}
+
+/** A slip in the name of a pipeline must not pass for a pipeline with which all is well. */
+export function requireKnown({ pipeline, place }: Pick<Progress, 'pipeline' | 'place'>, isKnown: boolean): void {
+  if (isKnown) return;
+  throw new TidemarkError('USAGE_INVALID', `${pipeline} has neither positions nor a history (${place})`, {
+    hint: 'tidemark offsets list shows what there is.',
+  });
 }
 
 /** What needs a history, on a store that keeps none. */

@@ -2,7 +2,7 @@ import { comparePartitions, partitionKey } from '../model/index.ts';
 import type { CensusTable as RowTarget } from '../sinks/postgres/census/index.ts';
 import { type Choice, chosen } from './choice.ts';
 import { needsBrokers } from './movePlan.ts';
-import { readPositions } from './positions.ts';
+import { type PartitionPosition, readPositions } from './positions.ts';
 import type { Progress } from './progress.ts';
 import { type Recount, recount } from './recount.ts';
 import { proveRows, type RowCheck } from './rowProof.ts';
@@ -30,7 +30,7 @@ export async function verifyDeep(progress: Progress, options: DeepOptions): Prom
   const { choice, rows, onStep = () => {} } = options;
   if (driver === undefined) throw needsBrokers();
   const verified = await verify(progress, options);
-  const positions = new Map((await readPositions(progress, choice)).map((one) => [partitionKey(one), one]));
+  const positions = await positionsOf(progress, verified);
   const checks = rows === undefined ? undefined : await checkRows(progress, rows, verified, onStep);
   const found: DeeplyVerified[] = [];
   for (const one of [...verified, ...unknownTo(verified, checks, choice)].sort(comparePartitions)) {
@@ -41,6 +41,20 @@ export async function verifyDeep(progress: Progress, options: DeepOptions): Prom
     found.push({ ...one, log, rows: check, findings });
   }
   return found;
+}
+
+/** Of partitions that were removed only the history is left: nobody need know their topics any more. */
+async function positionsOf(
+  progress: Progress,
+  verified: readonly VerifiedPartition[],
+): Promise<ReadonlyMap<string, PartitionPosition>> {
+  const partitions = new Map<string, Set<number>>();
+  for (const { topic, partition, row } of verified) {
+    if (row !== undefined) partitions.set(topic, (partitions.get(topic) ?? new Set()).add(partition));
+  }
+  if (partitions.size === 0) return new Map();
+  const choice = [...partitions].map(([topic, some]) => ({ topic, partitions: some }));
+  return new Map((await readPositions(progress, choice)).map((one) => [partitionKey(one), one]));
 }
 
 /** Partitions that only the target has rows of. */

@@ -73,7 +73,7 @@ async function act(store: OffsetStore, one: Action, batchTimeMs: number): Promis
   if (one.what !== 'commit' && one.what !== 'gap') return;
   const held = row.claim === null ? await claim(store, row) : { ...of, claim: row.claim, ownerEpoch: row.ownerEpoch };
   const range = new OffsetRange(of.topic, of.partition, row.nextOffset, row.nextOffset + BigInt(one.length));
-  const counts = one.what === 'gap' ? noCounts() : countsOf(one);
+  const counts = one.what === 'commit' ? countsOf(one) : noCounts();
   const [kind, reason] = one.what === 'gap' ? (['gap', 'a loss'] as const) : (['batch', null] as const);
   await store.commitRanges([{ range, held, counts, leaderEpoch: -1, batchTimeMs, kind, reason }]);
 }
@@ -124,7 +124,7 @@ function mutations({ ranges, row }: Ledger): readonly { readonly name: string; r
     // What was before the first row that is kept is not known.
     if (!isFirst) history(`seq ${seq} is missing`, ranges.toSpliced(index, 1));
     history(`seq ${seq} is there twice`, ranges.toSpliced(index, 0, range));
-    if (!isLast)
+    if (next !== undefined)
       history(`seq ${seq} and the next are swapped`, [
         ...ranges.slice(0, index),
         next,

@@ -64,7 +64,8 @@ function tableRow(entry: HistoryEntry): readonly string[] {
   return [
     ...[markOf(entry), new Date(entry.committedAtMs).toISOString(), topic, String(partition), kind],
     ...[fromOffset, untilOffset, records, produced, rows, dropped, skipped, deadLettered].map(String),
-    ...[owner ?? '-', String(ownerEpoch)],
+    // Of a random id its beginning tells processes apart.
+    ...[owner?.replace(/^([\da-f]{8})-[\da-f]{4}-[\da-f-]+$/, '$1') ?? '-', String(ownerEpoch)],
     [...(reason === null ? [] : [reason]), ...(holeOffsets === 0n ? [] : [holeText(holeOffsets)])]
       .join('; ')
       .replaceAll('\n', ' '),

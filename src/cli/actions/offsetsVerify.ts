@@ -37,10 +37,12 @@ export async function verifyOffsets(command: VerifyCommand, context: CommandCont
     const { pipeline } = source;
     context.out(jsonLine({ pipeline, ok: findings.length === 0, deep, partitions: verified.map(fieldsOf), findings }));
   } else {
-    context.out(
-      verified.length === 0 ? `${source.pipeline}: no history and no position\n` : verifiedTable(verified, deep),
-    );
-    const lines = [...findings.map(({ text }) => `WRONG: ${text}`), ...verified.flatMap(notesOf)];
+    context.out(verifiedTable(verified, deep));
+    const lines = [
+      ...findings.map(({ text }) => `WRONG: ${text}`),
+      ...verified.flatMap(notesOf),
+      ...(deep && rows === undefined ? [rowsNote] : []),
+    ];
     if (lines.length > 0) context.out(`\n${lines.join('\n')}\n`);
   }
   return findings.length > 0 ? exitCodeOf({ kind: 'checkFailed' }) : exitCodes.done;
@@ -54,6 +56,9 @@ async function targetOf({ file }: VerifyCommand, context: CommandContext): Promi
   const { censusTable } = await import('../../sinks/postgres/census/index.ts');
   return censusTable(spec.sink);
 }
+
+const rowsNote =
+  'note: rows are not compared: that needs FILE with a PostgreSQL sink whose columns take $partition and $offset';
 
 /** A line a second, where a person looks. */
 function stepLines({ isErrTty, err }: CommandContext): (step: VerifyStep) => void {

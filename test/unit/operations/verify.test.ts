@@ -171,6 +171,15 @@ describe('verify --deep', () => {
     });
   });
 
+  test('asks nobody about a partition that was removed', async () => {
+    const { cluster, commit, progress, store } = await operatorScene();
+    await commit(5);
+    await store.remove(await store.read(), 'anna', 'not needed');
+    cluster.deleteTopic('orders');
+    const found = await verifyDeep(progress, { choice: [{ topic: 'orders', partitions: new Set([0]) }] });
+    expect(found).toMatchObject([{ log: { reason: 'the partition has no position' }, findings: [] }]);
+  });
+
   test('looks at the newest incarnation only', async () => {
     const { cluster, commit, progress, store } = await operatorScene();
     cluster.produce('orders', 0, values(10));

@@ -58,6 +58,8 @@ function columnOf(columns: Readonly<Record<string, ColumnOption>>, part: string)
 }
 
 const runsPerFetch = 5000;
+/** A whole table is sorted: with the usual 4 MB that goes to disk many times over. */
+const begin = `BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = 0; SET LOCAL work_mem = '64MB'`;
 const context: FailureContext = {
   doing: 'Counting the rows of the target',
   unreachable: 'SINK_UNREACHABLE',
@@ -73,7 +75,7 @@ const context: FailureContext = {
 export async function openRowCensus(of: CensusTable, topics: readonly string[]): Promise<RowCensus> {
   const client = await openConnection({ connectionString: of.connectionString, applicationName: 'tidemark:', context });
   try {
-    await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = 0');
+    await client.query(begin);
     const target = await lookUpTable(client, of.table);
     if (target === undefined) throw missing(of.table);
     await client.query(`DECLARE census NO SCROLL CURSOR FOR ${censusQuery(target.name, of, topics)}`);
