@@ -55,6 +55,8 @@ describe('help and version', () => {
     [['config', 'explain', '--help']],
     [['config', 'schema', '--help']],
     [['offsets', 'lag', '--help']],
+    [['offsets', 'describe', '--help']],
+    [['offsets', 'list', '--help']],
   ])('%j: purpose, usage, options, two examples, on standard output', async (args) => {
     const { code, stdout, stderr } = await tidemark(args);
     expect([code, stderr]).toEqual([0, '']);
