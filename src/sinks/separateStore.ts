@@ -1,5 +1,5 @@
 import { isTidemarkError, TidemarkError } from '../errors.ts';
-import type { RecordCursor, TopicPartition } from '../model/index.ts';
+import { noCounts, OffsetRange, type RecordCursor, type TopicPartition } from '../model/index.ts';
 import type { OffsetStore, RangeCommit } from '../offsets/index.ts';
 import { backoffMs, type Clock, unlessAborted } from '../platform/index.ts';
 import type { Row, Sink, SinkTransaction } from './sink.ts';
@@ -84,7 +84,13 @@ class SeparateStoreTransaction implements SinkTransaction {
     return this.#output.drain();
   }
 
+  /**
+   * The store is asked before the output as well: whoever was fenced meanwhile, by an operator's order or by a new owner, would
+   * otherwise hear of it behind its output. The order of events: a skip is ordered and takes our claim, we write the record that is to
+   * be skipped, and only then the store refuses us. What is fenced between the two is still written twice, or in spite of an order.
+   */
   async commitRanges(commits: readonly RangeCommit[]): Promise<void> {
+    if (this.#store.capabilities.fenced) await this.#commitToStore(commits.map(nothingOf));
     await this.#output.commitRanges(commits);
     await this.#commitToStore(commits);
   }
@@ -109,4 +115,10 @@ class SeparateStoreTransaction implements SinkTransaction {
       }
     }
   }
+}
+
+/** A commit that moves nothing: the store compares claim and position, and that is all. */
+function nothingOf(commit: RangeCommit): RangeCommit {
+  const { topic, partition, fromOffset } = commit.range;
+  return { ...commit, range: new OffsetRange(topic, partition, fromOffset, fromOffset), counts: noCounts() };
 }
