@@ -185,6 +185,9 @@ test('a store that keeps no history is named, and what cannot be looked at is a 
   const store = ['--store', world.databaseUrl, '--pipeline', 'orders'];
   const deep = await commandHere(['offsets', 'verify', ...store, '--deep']);
   expect([deep.code, deep.stderr]).toEqual([2, expect.stringContaining('needs the brokers')]);
+  const brokers = ['--brokers', world.brokers.join(',')];
+  const noFile = await commandHere(['offsets', 'verify', ...store, ...brokers, '--deep']);
+  expect([noFile.code, noFile.stdout]).toEqual([0, expect.stringMatching(/\nnote: rows are not compared: .*FILE/)]);
   const topic = await commandHere(['offsets', 'verify', ...store, '--topic', 'nope']);
   expect([topic.code, topic.stderr]).toEqual([2, expect.stringContaining('has no topic nope')]);
   const pipeline = await commandHere(['offsets', 'verify', '--store', world.databaseUrl, '--pipeline', 'nope']);
