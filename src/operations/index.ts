@@ -30,8 +30,8 @@ export { type LagSeconds, type LagSecondsOptions, readLagSeconds } from './lagSe
 export { type LagSummary, summariseLag, type TopicLag } from './lagSummary.ts';
 export { type Finding, LedgerProof, type PartitionProof, type ProofRule, proofRules, proveEnd } from './ledgerProof.ts';
 export { type ListedProgress, type ListSource, listProgress } from './list.ts';
-export { type MovePlan, type ResetOptions, reset } from './movePlan.ts';
 export { mirrorPositions } from './mirrorPositions.ts';
+export { type MovePlan, type ResetOptions, reset } from './movePlan.ts';
 export { type OpenProgress, openProgress, type ProgressSource } from './openProgress.ts';
 export { type OrderOptions, pause, type Resumed, resume } from './orders.ts';
 export { type Peeked, type PeekedRecord, type PeekOptions, peek } from './peek.ts';
