@@ -3,7 +3,7 @@ import { isTidemarkError } from '../../src/errors.ts';
 import { definePipeline } from '../../src/index.ts';
 import { createDriver } from '../../src/kafka/index.ts';
 import { PostgresPlace } from '../../src/offsets/stores/postgres/index.ts';
-import { openProgress, pause, resume } from '../../src/operations/index.ts';
+import { openProgress, pause, resume, verify } from '../../src/operations/index.ts';
 import { kafkaService, postgresService, waitUntil } from '../services/index.ts';
 import { type MadeCommands, randomCommand, seededRandom } from '../support/commandLoad.ts';
 import { offsetSink, type PipelineWorld, pipelineWorld } from '../support/pipelineWorld.ts';
@@ -51,10 +51,10 @@ function start(world: PipelineWorld, assignment: 'all' | 'group') {
   return pipeline;
 }
 
-async function operator(world: PipelineWorld) {
+async function operator(world: PipelineWorld, pipeline = 'orders') {
   const driver = await createDriver({ brokers: [...world.brokers] });
   const place = new PostgresPlace({ connectionString: world.databaseUrl });
-  const progress = await openProgress({ pipeline: 'orders', place, driver, groupId: 'orders' }, 'use');
+  const progress = await openProgress({ pipeline, place, driver, selection: { topics: [world.topic] } }, 'use');
   onTestFinished(() => progress.close());
   return progress;
 }
@@ -62,7 +62,7 @@ async function operator(world: PipelineWorld) {
 /** Offsets whose rows in the table are not as many as batches of the history that hold them. */
 const uneven = (topic: string) => `
   WITH said AS (SELECT partition, o AS id, count(*) AS n FROM tidemark.ranges, generate_series(from_offset, until_offset - 1) o
-                 WHERE topic = '${topic}' AND kind = 'batch' GROUP BY 1, 2),
+                 WHERE pipeline = 'orders' AND topic = '${topic}' AND kind = 'batch' GROUP BY 1, 2),
        there AS (SELECT partition, id, count(*) AS n FROM public.orders GROUP BY 1, 2)
   SELECT partition, id, said.n AS said, there.n AS there FROM said FULL JOIN there USING (partition, id)
    WHERE said.n IS DISTINCT FROM there.n`;
@@ -70,19 +70,19 @@ const uneven = (topic: string) => `
 /** Ranges that do not begin where the one before ended, within an incarnation. */
 const uncontinued = (topic: string) => `
   SELECT * FROM (SELECT *, lag(until_offset) OVER (PARTITION BY partition, incarnation ORDER BY seq) AS before
-                   FROM tidemark.ranges WHERE topic = '${topic}') r WHERE before IS NOT NULL AND before <> from_offset`;
+                   FROM tidemark.ranges WHERE pipeline = 'orders' AND topic = '${topic}') r WHERE before IS NOT NULL AND before <> from_offset`;
 
 /** Rows that do not stand where their history ends. */
 const adrift = (topic: string) => `
   SELECT o.partition, o.next_offset, r.until_offset FROM tidemark.offsets o JOIN LATERAL (
-    SELECT * FROM tidemark.ranges r WHERE r.topic = o.topic AND r.partition = o.partition ORDER BY seq DESC LIMIT 1) r ON true
-   WHERE o.topic = '${topic}' AND (r.until_offset <> o.next_offset OR r.incarnation <> o.incarnation)`;
+    SELECT * FROM tidemark.ranges r WHERE r.pipeline = o.pipeline AND r.topic = o.topic AND r.partition = o.partition ORDER BY seq DESC LIMIT 1) r ON true
+   WHERE o.pipeline = 'orders' AND o.topic = '${topic}' AND (r.until_offset <> o.next_offset OR r.incarnation <> o.incarnation)`;
 
 const committedOf = (
   topic: string,
   { partition, incarnation, fromOffset, untilOffset }: MadeCommands['skips'][number],
 ) => `
-  SELECT * FROM tidemark.ranges WHERE topic = '${topic}' AND partition = ${partition} AND incarnation = ${incarnation}
+  SELECT * FROM tidemark.ranges WHERE pipeline = 'orders' AND topic = '${topic}' AND partition = ${partition} AND incarnation = ${incarnation}
      AND kind = 'batch' AND from_offset < ${untilOffset} AND until_offset > ${fromOffset}`;
 
 /** The same questions after the damage that each of them is there for. */
@@ -119,13 +119,14 @@ describe.each(['all', 'group'] as const)('commands under load, assignment %s', (
     const world = await pipelineWorld(options);
     const pipeline = start(world, assignment);
     const progress = await operator(world);
+    const copy = await operator(world, 'orders-copy');
     const producer = produceOn(world);
     await pipeline.start();
     await waitUntil('the first commits', async () => ((await world.committed(0)) ?? 0n) > 0n);
     const random = seededRandom(seed);
     const made: MadeCommands = { skips: [], moves: [], done: new Map() };
     for (let command = 0; command < commands; command += 1) {
-      await randomCommand(progress, world.topic, partitions, random, made).catch((error: unknown) => {
+      await randomCommand(progress, copy, world.topic, partitions, random, made).catch((error: unknown) => {
         // A skip of what is committed by now, or of nothing.
         if (!isTidemarkError(error) || !['USAGE_INVALID', 'LEDGER_MOVED'].includes(error.code)) throw error;
       });
@@ -145,13 +146,18 @@ describe.each(['all', 'group'] as const)('commands under load, assignment %s', (
     expect(await world.query(adrift(world.topic)), why).toEqual([]);
     for (const skip of made.skips) expect(await world.query(committedOf(world.topic, skip)), why).toEqual([]);
     const resets = await world.query<{ partition: number; at: string }>(
-      `SELECT partition, until_offset::text AS at FROM tidemark.ranges WHERE topic = '${world.topic}' AND kind = 'reset'`,
+      `SELECT partition, until_offset::text AS at FROM tidemark.ranges WHERE pipeline = 'orders' AND kind = 'reset'`,
     );
     expect(resets.map(({ partition, at }) => `${partition}:${at}`).sort(), why).toEqual(
       made.moves.map(({ partition, toOffset }) => `${partition}:${toOffset}`).sort(),
     );
     expect(made.moves.length, why).toBeGreaterThan(commands / 10);
     expect(await progress.store.controls(), why).toEqual([]);
+    const verified = await verify(progress, { choice: [] });
+    expect(
+      verified.flatMap(({ findings }) => findings),
+      why,
+    ).toEqual([]);
     await checkersNotice(world);
   });
 

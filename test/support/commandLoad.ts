@@ -1,5 +1,5 @@
 import type { Progress } from '../../src/operations/index.ts';
-import { pause, reset, resume, skip } from '../../src/operations/index.ts';
+import { clonePositions, pause, reset, resume, skip } from '../../src/operations/index.ts';
 
 /** A small generator of numbers that a seed repeats (xorshift32). */
 export function seededRandom(seed: number): (below: number) => number {
@@ -32,9 +32,12 @@ export interface MadeCommands {
   readonly done: Map<string, number>;
 }
 
-/** One random command of an operator on the partitions of a topic, as the library gives it. */
+const cloning = { choice: [], fromGroup: false, allowActive: false, replace: true, execute: true };
+
+/** One random command of an operator on the partitions of a topic, as the library gives it; `copy` is a pipeline beside it. */
 export async function randomCommand(
   progress: Progress,
+  copy: Progress,
   topic: string,
   partitions: number,
   random: (below: number) => number,
@@ -50,7 +53,7 @@ export async function randomCommand(
   };
   const rows = await progress.store.read([topic]);
   const positionOf = (of: number) => rows.find((row) => row.partition === of)?.nextOffset ?? 0n;
-  switch (random(10)) {
+  switch (random(12)) {
     case 0:
       return move('to-earliest', { to: 'earliest' });
     case 1:
@@ -79,7 +82,17 @@ export async function randomCommand(
       made.skips.push({ partition, incarnation: row.incarnation, fromOffset, untilOffset });
       return count(made, `skip ${plan.when}`);
     }
-    case 8:
+    case 8: {
+      await clonePositions(progress, copy, { ...cloning, by });
+      return count(made, 'clone');
+    }
+    case 9: {
+      if ((await copy.store.read()).length === 0) return;
+      const plan = await clonePositions(copy, progress, { ...cloning, by });
+      made.moves.push(...plan.moves.map((one) => ({ partition: one.partition, toOffset: one.after })));
+      return count(made, 'clone back');
+    }
+    case 10:
       await pause(progress, { choice: some, by, reason: 'at random' });
       return count(made, 'pause');
     default:
