@@ -11,5 +11,7 @@ export default defineConfig({
     teardownTimeout: 20_000,
     // Two workers share the machine with a broker and a database.
     maxWorkers: 2,
+    // Files of a worker share their modules: loading them anew for each was a tenth of the time.
+    isolate: false,
   },
 });
