@@ -6,7 +6,13 @@ import { type RepoFile, repoFiles, under } from './checks/project.ts';
 const files = repoFiles().filter(({ path }) => under('src')({ path, text: '' }) && path.endsWith('.ts'));
 
 /** What package.json leads to: exports, and the command. */
-const doors = ['src/index.ts', 'src/sinks/postgres/index.ts', 'src/operations/index.ts', 'src/testkit/index.ts', 'src/cli/main.ts'];
+const doors = [
+  'src/index.ts',
+  'src/sinks/postgres/index.ts',
+  'src/operations/index.ts',
+  'src/testkit/index.ts',
+  'src/cli/main.ts',
+];
 
 describe('the layers of src', () => {
   test('imports go down the table, across folders through index.ts, implementations only when chosen', () => {
