@@ -2,7 +2,10 @@ import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { TidemarkError } from '../../src/errors.ts';
+import { noCounts, OffsetRange } from '../../src/model/index.ts';
 import { openConnection, quoteIdentifier } from '../../src/offsets/stores/postgres/index.ts';
+import { schemaSteps } from '../../src/offsets/stores/postgres/schema.ts';
+import { identifyProcess } from '../../src/platform/index.ts';
 import { postgresService, type TestDatabase } from '../services/index.ts';
 import { LedgerPlaces } from '../support/ledgerPlaces.ts';
 
@@ -55,7 +58,7 @@ describe('creating the ledger', () => {
     await Promise.all(Array.from({ length: 10 }, () => places.newStore({ schema }).open()));
     expect(await contents(schema)).toEqual(complete);
     const versions = await places.sql(`SELECT version FROM ${quoteIdentifier(schema)}.version`);
-    expect(versions).toEqual([{ version: 1 }]);
+    expect(versions).toEqual([{ version: 1 }, { version: 2 }]);
   });
 
   test('every table and every column that is not plain has a comment for people in psql', async () => {
@@ -73,6 +76,34 @@ describe('creating the ledger', () => {
     expect(tables.find(({ relname }) => relname === 'ranges')?.columns).toBeGreaterThanOrEqual(9);
   });
 
+  test('a ledger of version 1 is brought to this version, with what it holds', async () => {
+    const schema = places.newSchema();
+    const s = quoteIdentifier(schema);
+    // As version 1 left it: a gap ended no orders.
+    const first = (schemaSteps[0]?.(schema) ?? '').replace(/IF p_kind = 'gap' THEN.*?END IF;/s, '');
+    await places.sql(`CREATE SCHEMA ${s}; ${first}; INSERT INTO ${s}.version (version) VALUES (1)`);
+    await places.sql(
+      `INSERT INTO ${s}.offsets (pipeline, topic, partition, next_offset, topic_id) VALUES ('conformance', 'orders', 0, 5, 'id')`,
+    );
+    const store = places.newStore({ schema });
+    await store.open();
+    await store.registerOwner(identifyProcess());
+    const skip = {
+      topic: 'orders',
+      partition: 0,
+      order: 'skip',
+      fromOffset: 5n,
+      untilOffset: 6n,
+      reason: 'r',
+    } as const;
+    await store.order([skip], 'anna');
+    const [outcome] = await store.claim([{ topic: 'orders', partition: 0, seenClaim: null }]);
+    if (!outcome?.claimed) throw new Error('not claimed');
+    const gap = { counts: noCounts(), leaderEpoch: -1, batchTimeMs: 0, kind: 'gap', reason: 'r' } as const;
+    await store.commitRanges([{ range: new OffsetRange('orders', 0, 5n, 6n), held: outcome.held, ...gap }]);
+    expect([(await store.read())[0]?.nextOffset, await store.controls()]).toEqual([6n, []]);
+  });
+
   test('a newer version is refused, naming both', async () => {
     const schema = places.newSchema();
     const store = places.newStore({ schema });
@@ -81,7 +112,7 @@ describe('creating the ledger', () => {
     await expect(store.open()).rejects.toMatchObject({
       code: 'STORE_SCHEMA_UNSUPPORTED',
       retriable: false,
-      message: `The ledger schema ${schema} has version 7, this tidemark knows versions up to 1`,
+      message: `The ledger schema ${schema} has version 7, this tidemark knows versions up to 2`,
     });
   });
 
@@ -121,7 +152,7 @@ describe('creating the ledger', () => {
     expect(await contents(schema)).toEqual([]);
     await places.newStore({ schema }).open();
     expect(await contents(schema)).toEqual(complete);
-    expect(await run('openLedger.ts', [database.url, 'other'], 'store.midMigration@2:kill')).toMatchObject({ code: 0 });
+    expect(await run('openLedger.ts', [database.url, 'other'], 'store.midMigration@3:kill')).toMatchObject({ code: 0 });
   });
 
   test('a name the server would cut off is refused', () => {
