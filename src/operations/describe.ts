@@ -1,10 +1,10 @@
 import { messageOf } from '../errors.ts';
 import type { CommittedOffset, GroupMemberDescription } from '../kafka/index.ts';
 import { type PartitionKey, partitionKey } from '../model/index.ts';
-import { type CommittedRange, heartbeatTimeoutMs, type OwnerStatus } from '../offsets/index.ts';
+import { heartbeatTimeoutMs, type OffsetStore, type OwnerStatus } from '../offsets/index.ts';
 import { type Clock, systemClock } from '../platform/index.ts';
 import type { Choice } from './choice.ts';
-import { type LagSecondsOptions, readLagSeconds } from './lagSeconds.ts';
+import { readLagSeconds } from './lagSeconds.ts';
 import { type PartitionPosition, readPositions } from './positions.ts';
 import type { Progress } from './progress.ts';
 
@@ -37,26 +37,37 @@ export interface ProgressDescription {
   readonly warnings: readonly string[];
 }
 
-export interface DescribeOptions extends LagSecondsOptions {
+export interface DescribeOptions {
   readonly choice: Choice;
+  /** Default: the system's. */
+  readonly clock?: Clock | undefined;
 }
 
-/** Commits among resets and gaps: further back nobody looks. */
-const newestLooked = 3;
+/** Seconds of lag that are not known by then, from the beginning of the command, are not waited for. */
+const secondsByMs = 1500;
+const secondsLeastMs = 300;
+/** A commit behind more resets than that is one that nobody asks for. */
+const newestLooked = 4;
 
 /** Every chosen partition, with who works on it and how far behind it is. Only reads. Throws like `readPositions`. */
 export async function describeProgress(progress: Progress, options: DescribeOptions): Promise<ProgressDescription> {
   const { store, driver } = progress;
   const { clock = systemClock } = options;
-  const [positions, owners, newest, group] = await Promise.all([
-    readPositions(progress, options.choice),
+  const beganMs = clock.monotonic();
+  const reading = readPositions(progress, options.choice);
+  const readSeconds = async () => {
+    const positions = await reading;
+    const leftMs = secondsByMs - (clock.monotonic() - beganMs);
+    return readLagSeconds(driver, positions, { clock, deadlineMs: Math.max(secondsLeastMs, leftMs) });
+  };
+  const [positions, { seconds, late }, owners, commits, group] = await Promise.all([
+    reading,
+    readSeconds(),
     store.owners(),
-    store.newestRanges(newestLooked),
+    lastCommits(store, clock),
     readGroup(progress),
   ]);
-  const { seconds, late } = await readLagSeconds(driver, positions, options);
   const processes = new Map(owners.map((owner) => [owner.instanceId, owner]));
-  const commits = lastCommits(newest, clock);
   const partitions = positions.map((position): DescribedPartition => {
     const key = partitionKey(position);
     const { row } = position;
@@ -120,9 +131,12 @@ function membersOf(members: readonly GroupMemberDescription[]): ReadonlyMap<Part
 }
 
 /** Ages in ms of the newest commit of each partition. */
-function lastCommits(newest: readonly CommittedRange[], clock: Clock): ReadonlyMap<PartitionKey, number> {
+async function lastCommits(store: OffsetStore, clock: Clock): Promise<ReadonlyMap<PartitionKey, number>> {
+  const newest = await store.newestRanges(1);
+  const behind = newest.filter(({ kind }) => kind === 'reset');
+  const older = behind.length === 0 ? [] : await store.newestRanges(newestLooked, behind);
   const ages = new Map<PartitionKey, number>();
-  for (const range of newest) {
+  for (const range of [...newest, ...older]) {
     if (range.kind !== 'batch' && range.kind !== 'gap') continue;
     const key = partitionKey(range);
     const ageMs = Math.max(0, clock.now() - range.committedAtMs);

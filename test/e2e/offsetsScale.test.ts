@@ -1,3 +1,4 @@
+import pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { PostgresPlace } from '../../src/offsets/stores/postgres/index.ts';
 import {
@@ -29,6 +30,7 @@ let database: TestDatabase;
 let place: PostgresPlace;
 let progress: OpenProgress;
 const cluster = new MemoryCluster();
+const identity = identifyProcess();
 
 beforeAll(async () => {
   const postgres = await postgresService();
@@ -43,12 +45,28 @@ beforeAll(async () => {
   });
   progress = await openProgress({ pipeline: 'wide', place, driver: cluster.driver(), groupId: 'wide' }, 'use');
   await progress.store.initialise(first);
-  await progress.store.registerOwner(identifyProcess());
+  await progress.store.registerOwner(identity);
   const claimed = await progress.store.claim(
     first.map(({ topic, partition }) => ({ topic, partition, seenClaim: null })),
   );
   expect(claimed.every((outcome) => outcome.claimed)).toBe(true);
+  await writeHistory(database.url);
 });
+
+/** Rows of the history behind those of the first positions, four for each partition, as if they had been committed. */
+async function writeHistory(connectionString: string): Promise<void> {
+  const client = new pg.Client({ connectionString });
+  await client.connect();
+  try {
+    await client.query(`
+      INSERT INTO tidemark.ranges
+      SELECT (jsonb_populate_record(first, jsonb_build_object('seq', first.seq + behind, 'kind', 'batch'))).*
+        FROM tidemark.ranges first, generate_series(1, 4) behind;
+      ANALYZE`);
+  } finally {
+    await client.end();
+  }
+}
 
 afterAll(async () => {
   await progress.close();
@@ -66,9 +84,11 @@ test(
   'describe: ten thousand partitions, as many with their lag in seconds as come in time',
   onBusyMachines,
   async () => {
+    await progress.store.registerOwner(identity);
     const { tookMs, result } = await timed(() => describeProgress(progress, { choice: [] }));
     expect(result.partitions).toHaveLength(partitionCount);
     expect(result.partitions.every(({ lag, owner }) => lag === 1n && owner?.isAlive)).toBe(true);
+    expect(result.partitions.every(({ lastCommitMs }) => lastCommitMs !== undefined)).toBe(true);
     // So many records need not come in the time there is for them; those that did not are said to be unknown.
     const unknown = result.partitions.filter(({ lagSeconds }) => lagSeconds === undefined).length;
     expect(unknown).toBeLessThan(partitionCount);
