@@ -35,7 +35,7 @@ export function describedCsv(partitions: readonly DescribedPartition[]): string 
 }
 
 const columns = [
-  ...['TOPIC', 'PARTITION', 'STORED', 'GROUP', 'LOG-START', 'LOG-END', 'LAG', 'LAG-S', 'OWNER', 'EPOCH'],
+  ...['TOPIC', 'PARTITION', 'STORED', 'GROUP', 'LOG-START', 'LOG-END', 'LAG-OFFSETS', 'LAG-S', 'OWNER', 'EPOCH'],
   ...['LAST-COMMIT', 'STATE'],
 ];
 

@@ -11,7 +11,7 @@ type Summary = ReturnType<typeof summariseLag>;
 export function lagTable({ topics, total }: Summary): string {
   const rows = topics.map((topic) => [topic.topic, ...summaryCells(topic)]);
   if (topics.length !== 1) rows.push(['TOTAL', ...summaryCells(total)]);
-  return textTable(['TOPIC', 'PARTITIONS', 'LAG', 'MAX-LAG', 'LAG-S', 'STATE'], rows);
+  return textTable(['TOPIC', 'PARTITIONS', 'LAG-OFFSETS', 'MAX-LAG', 'LAG-S', 'STATE'], rows);
 }
 
 /** A sum that leaves out what is unknown is a lower bound, and says so. */
@@ -30,7 +30,7 @@ export function lagOfPartitionsTable(positions: readonly PartitionPosition[], se
       secondsText(seconds.get(partitionKey(position))),
     ];
   });
-  return textTable(['TOPIC', 'PARTITION', 'STATE', 'STORED', 'LOG-END', 'LAG', 'LAG-S'], rows);
+  return textTable(['TOPIC', 'PARTITION', 'STATE', 'STORED', 'LOG-END', 'LAG-OFFSETS', 'LAG-S'], rows);
 }
 
 /** Topics, partitions and the total; `more` comes last. */

@@ -19,6 +19,8 @@ export interface MovePlan {
 export interface ResetOptions extends ApplyOptions {
   readonly choice: Choice;
   readonly target: ResetTarget;
+  /** Leave out partitions that are known to have nothing to do. Default false. */
+  readonly onlyLagging?: boolean | undefined;
   /** Why, for the history. */
   readonly reason?: string | undefined;
   /** False: only the plan. */
@@ -33,7 +35,9 @@ export interface ResetOptions extends ApplyOptions {
 export async function reset(progress: Progress, options: ResetOptions): Promise<MovePlan> {
   const { driver, store } = progress;
   if (driver === undefined) throw needsBrokers();
-  const positions = (await readPositions(progress, options.choice)).filter(isMovable);
+  const positions = (await readPositions(progress, options.choice)).filter(
+    (position) => isMovable(position) && (options.onlyLagging !== true || position.lag !== 0n),
+  );
   if (positions.length === 0) throw nothingToMove(progress.pipeline);
   const facts = await lookUp(options.target, positions, driver);
   const planWith = (rows: ReadonlyMap<string, StoredOffset>) => plan(positions, rows, facts, options);

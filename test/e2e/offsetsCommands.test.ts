@@ -112,6 +112,14 @@ describe('offsets reset', () => {
     expect(stdout).toMatch(/ 3 +0 +3 +0 /);
   });
 
+  test('of what lags alone leaves the rest', async () => {
+    const world = await committedWorld([texts(3), texts(2)]);
+    await world.produce(texts(4), 1);
+    const { stdout } = await offsets(world, 'reset', '--only-lagging', '--to-latest', '--execute', '--json');
+    const { moves } = JSON.parse(stdout) as { moves: { partition: number; before: string; after: string }[] };
+    expect(moves).toMatchObject([{ partition: 1, before: '2', after: '6' }]);
+  });
+
   test('to a group takes what it committed, and leaves the rest', async () => {
     const world = await committedWorld([texts(10), texts(4)]);
     const driver = await createDriver({ brokers: [...world.brokers] });

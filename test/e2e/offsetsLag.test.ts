@@ -159,7 +159,7 @@ describe('a pipeline that does not run', () => {
     const { topic } = world;
     const lag = await offsets(world, 'lag', file);
     expect(lag.stdout).toMatch(
-      new RegExp(`^TOPIC +PARTITIONS +LAG +MAX-LAG +LAG-S +STATE\\n${topic} +3 +5 +4 +\\d+ +running\\n$`),
+      new RegExp(`^TOPIC +PARTITIONS +LAG-OFFSETS +MAX-LAG +LAG-S +STATE\\n${topic} +3 +5 +4 +\\d+ +running\\n$`),
     );
     const single = await offsets(world, 'lag', '--partitions', '--topic', `${topic}:1`, file);
     expect(single.stdout).toMatch(new RegExp(`\\n${topic} +1 +running +10 +14 +4 +\\d+\\n$`));
@@ -186,7 +186,9 @@ describe('a pipeline that does not run', () => {
     ]);
 
     const listed = await shown<{ progress: { name: string; kind: string }[] }>(world, 'list', file);
-    const own = listed.progress.filter(({ name }) => name === 'orders' || name === groupId);
+    const own = listed.progress.filter(
+      ({ name, kind }) => (name === 'orders' && kind === 'pipeline') || name === groupId,
+    );
     expect(own).toMatchObject([
       {
         name: 'orders',

@@ -15,7 +15,7 @@ test('a run until the end commits what was there, reports it, and does nothing t
 
   const before = await tidemark(['offsets', 'lag', '--partitions', file], options);
   expect(before).toMatchObject({ code: 0, stderr: '' });
-  expect(before.stdout).toMatch(/^TOPIC +PARTITION +STATE +STORED +LOG-END +LAG +LAG-S\n/);
+  expect(before.stdout).toMatch(/^TOPIC +PARTITION +STATE +STORED +LOG-END +LAG-OFFSETS +LAG-S\n/);
   expect(before.stdout).toMatch(/ 0 +not started +- +300 +- +-\n/);
   expect(await world.query("SELECT 1 FROM pg_namespace WHERE nspname = 'tidemark'")).toEqual([]);
 

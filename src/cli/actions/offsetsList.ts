@@ -59,7 +59,7 @@ function listTable(found: readonly ListedProgress[]): string {
     ...[name, kind, topicsText(topics), String(partitions), String(ownersAlive), String(lag ?? '-')],
     ...[ageText(lastCommitMs), error === undefined ? statesText(states) : error.code],
   ]);
-  return textTable(['NAME', 'KIND', 'TOPICS', 'PARTITIONS', 'OWNERS', 'LAG', 'LAST-COMMIT', 'STATE'], rows);
+  return textTable(['NAME', 'KIND', 'TOPICS', 'PARTITIONS', 'OWNERS', 'LAG-OFFSETS', 'LAST-COMMIT', 'STATE'], rows);
 }
 
 const topicsShown = 3;

@@ -12,6 +12,7 @@ export type AskedTarget = ResetTarget | { readonly to: 'ownGroup' };
 
 export interface ResetCommand extends PlaceArguments {
   readonly target: AskedTarget;
+  readonly onlyLagging: boolean;
   readonly reason: string | undefined;
   readonly backup: string | undefined;
   readonly execute: boolean;
@@ -20,10 +21,10 @@ export interface ResetCommand extends PlaceArguments {
 
 /** Shows where partitions would go, or moves them there. */
 export async function resetOffsets(command: ResetCommand, context: CommandContext): Promise<ExitCode> {
-  const { target, reason, execute, json } = command;
+  const { target, reason, execute, json, onlyLagging } = command;
   await withProgress(command, context, execute ? 'use' : 'look', async (progress) => {
     const plan = await reset(progress, {
-      ...{ choice: choiceOf(command.raw), reason, execute, by: operatorName(context) },
+      ...{ choice: choiceOf(command.raw), onlyLagging, reason, execute, by: operatorName(context) },
       target: target.to === 'ownGroup' ? { to: 'group', groupId: ownGroup(progress.groupId) } : target,
       beforeChange: backupTo(command.backup, progress.pipeline),
     });

@@ -13,6 +13,7 @@ interface RawReset extends RawPlace {
   readonly toDatetime?: string;
   readonly byDuration?: string;
   readonly toGroup?: string | true;
+  readonly onlyLagging?: true;
   readonly reason?: string;
   readonly backup?: string;
   readonly execute?: true;
@@ -34,6 +35,7 @@ export function addOffsetsReset(parent: Command, context: CommandContext): void 
     .option('--to-datetime <TIME>', 'to the first record of this time or later, 2026-01-31T12:00:00Z')
     .option('--by-duration <DURATION>', 'to the first record of so long ago or later, PT36H or 36h')
     .option('--to-group [NAME]', 'to what a consumer group has committed (default: that of the pipeline)')
+    .option('--only-lagging', 'leave out partitions that have nothing to do')
     .option('--reason <TEXT>', 'why, for the history')
     .option('--backup <FILE>', 'write the positions as they were to this file first')
     .option('--execute', 'apply the plan; without it nothing is changed')
@@ -48,7 +50,8 @@ Examples:
     .action(async (file: string | undefined, raw: RawReset) => {
       const target = targetOf(raw);
       const { resetOffsets } = await import('../actions/offsetsReset.ts');
-      const options = { target, reason: raw.reason, backup: raw.backup, execute: raw.execute === true };
+      const { reason, backup } = raw;
+      const options = { target, reason, backup, execute: raw.execute === true, onlyLagging: raw.onlyLagging === true };
       context.finish(await resetOffsets({ file, raw, json: raw.json === true, ...options }, context));
     });
 }

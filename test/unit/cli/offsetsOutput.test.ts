@@ -43,7 +43,7 @@ describe('the table of lag', () => {
   test('has a total where there are several topics', () => {
     const one = lagTable({ topics: [{ topic: 'a', ...summary }], total: summary });
     expect(lines(one)).toEqual([
-      ['TOPIC', 'PARTITIONS', 'LAG', 'MAX-LAG', 'LAG-S', 'STATE'],
+      ['TOPIC', 'PARTITIONS', 'LAG-OFFSETS', 'MAX-LAG', 'LAG-S', 'STATE'],
       ['a', '2', '5', '3', '2', 'running'],
       [''],
     ]);
