@@ -1,5 +1,4 @@
 import { userInfo } from 'node:os';
-import type { Command } from 'commander';
 import { readPipelineFile, redactor } from '../config/index.ts';
 import { createDriver, type KafkaDriver } from '../kafka/index.ts';
 import type { TopicPartition } from '../model/index.ts';
@@ -13,51 +12,9 @@ import {
 } from '../operations/index.ts';
 import { isMirrored, type PipelineSpec } from '../pipeline/index.ts';
 import type { CommandContext } from './host.ts';
+import type { PlaceArguments, RawPlace } from './placeOptions.ts';
 import { placeOfSpec } from './specPlace.ts';
 import { usageError } from './usage.ts';
-
-/** What every command of `offsets` can be told about where positions live. */
-export interface RawPlace {
-  readonly store?: string;
-  readonly schema?: string;
-  readonly pipeline?: string;
-  readonly group?: string;
-  readonly brokers?: string;
-  readonly topic?: readonly string[];
-}
-
-/** A pipeline's file, or a store and a name, or a consumer group: where the positions live that a command is about. */
-export interface PlaceArguments {
-  readonly file: string | undefined;
-  readonly raw: RawPlace;
-}
-
-/** Adds argument and options of a command that works on one pipeline. */
-export function addPlaceOptions(command: Command): Command {
-  return command
-    .argument('[FILE]', 'configuration file of the pipeline')
-    .option('--store <URL>', 'in place of FILE: where the ledger is, postgres://, redis:// or file:///')
-    .option('--schema <NAME>', 'schema of the ledger in PostgreSQL, with --store (default: tidemark)')
-    .option('--pipeline <NAME>', 'name of the pipeline, with --store')
-    .option('--group <NAME>', 'a consumer group: its committed offsets, with --brokers or FILE')
-    .option('--brokers <LIST>', 'host:port,…: the brokers, in place of those of FILE')
-    .option(
-      '--topic <TOPIC>',
-      'only this topic, or these partitions of it (orders:0-3,7); can be repeated',
-      collectTopic,
-      [],
-    );
-}
-
-export function collect(value: string, before: readonly string[]): readonly string[] {
-  return [...before, value];
-}
-
-/** A slip is said here, before anything connects. */
-function collectTopic(value: string, before: readonly string[]): readonly string[] {
-  parseChosenTopic(value);
-  return collect(value, before);
-}
 
 export function choiceOf({ topic = [] }: RawPlace): Choice {
   return topic.map(parseChosenTopic);
@@ -117,6 +74,8 @@ export async function storeSource(place: PlaceArguments, context: CommandContext
 
 /** The progress that the command line names, not opened yet. Throws USAGE_INVALID when it names none, or two. */
 export async function progressSource({ file, raw }: PlaceArguments, context: CommandContext): Promise<ProgressSource> {
+  // What is wrong without asking anyone is said before anything connects.
+  choiceOf(raw);
   requireOneWay({ file, raw });
   const spec = file === undefined ? undefined : await readSpec(file, context);
   const driver = await driverOf(spec, raw);

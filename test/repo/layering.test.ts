@@ -38,6 +38,21 @@ describe('the layers of src', () => {
     expect(deadFileFindings(files, doors)).toEqual([]);
   });
 
+  test('the command line loads a command when it runs it: help and mistakes do not wait for clients of brokers', () => {
+    const loaded = new Set<string>();
+    const visit = (path: string) => {
+      if (loaded.has(path)) return;
+      loaded.add(path);
+      const file = files.find((one) => one.path === path);
+      for (const { target, isDynamic, isTypeOnly } of file === undefined ? [] : importsOf(file)) {
+        if (target !== undefined && !isDynamic && !isTypeOnly) visit(target);
+      }
+    };
+    visit('src/cli/main.ts');
+    const folders = new Set([...loaded].map((path) => path.split('/')[1] ?? ''));
+    expect([...folders].sort()).toEqual(['cli', 'errors.ts', 'platform']);
+  });
+
   test('the table itself only leads down', () => {
     const done = new Set<string>();
     for (const [folder, below] of Object.entries(mayImport)) {

@@ -3,8 +3,9 @@ import { clonePositions, type OpenProgress, type ProgressSource } from '../../op
 import { backupTo } from '../backup.ts';
 import { type ExitCode, exitCodes } from '../exitCodes.ts';
 import type { CommandContext } from '../host.ts';
+import type { PlaceArguments } from '../placeOptions.ts';
 import { printPlan } from '../planOutput.ts';
-import { choiceOf, hideUrl, operatorName, type PlaceArguments, progressSource, withOpen } from '../progress.ts';
+import { choiceOf, hideUrl, operatorName, progressSource, withOpen } from '../progress.ts';
 import { tellGroup } from '../tellGroup.ts';
 import { usageError } from '../usage.ts';
 

@@ -2,7 +2,8 @@ import { removePositions } from '../../operations/index.ts';
 import { backupTo } from '../backup.ts';
 import { type ExitCode, exitCodes } from '../exitCodes.ts';
 import { type CommandContext, jsonLine } from '../host.ts';
-import { choiceOf, operatorName, type PlaceArguments, withProgress } from '../progress.ts';
+import type { PlaceArguments } from '../placeOptions.ts';
+import { choiceOf, operatorName, withProgress } from '../progress.ts';
 import { textTable } from '../table.ts';
 import { usageError } from '../usage.ts';
 

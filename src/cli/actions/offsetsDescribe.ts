@@ -2,7 +2,8 @@ import { describeProgress } from '../../operations/index.ts';
 import { describedCsv, describedFields, describedTable } from '../describeOutput.ts';
 import { type ExitCode, exitCodes } from '../exitCodes.ts';
 import { type CommandContext, jsonLine } from '../host.ts';
-import { choiceOf, type PlaceArguments, withProgress } from '../progress.ts';
+import type { PlaceArguments } from '../placeOptions.ts';
+import { choiceOf, withProgress } from '../progress.ts';
 import type { OutputForm } from '../usage.ts';
 
 export interface DescribeCommand extends PlaceArguments {

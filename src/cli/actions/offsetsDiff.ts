@@ -10,7 +10,8 @@ import { csvText } from '../csv.ts';
 import { type ExitCode, exitCodeOf, exitCodes } from '../exitCodes.ts';
 import { type CommandContext, jsonLine } from '../host.ts';
 import { readInput } from '../inputFile.ts';
-import { choiceOf, type PlaceArguments, progressSource, storeSource, withOpen } from '../progress.ts';
+import type { PlaceArguments } from '../placeOptions.ts';
+import { choiceOf, progressSource, storeSource, withOpen } from '../progress.ts';
 import { textTable } from '../table.ts';
 import { usageError } from '../usage.ts';
 

@@ -5,7 +5,8 @@ import { exportCsv, exportText, readRows } from '../../operations/index.ts';
 import { makeFile, nodeFiles } from '../../platform/index.ts';
 import { type ExitCode, exitCodes } from '../exitCodes.ts';
 import type { CommandContext } from '../host.ts';
-import { choiceOf, type PlaceArguments, storeSource, withOpen } from '../progress.ts';
+import type { PlaceArguments } from '../placeOptions.ts';
+import { choiceOf, storeSource, withOpen } from '../progress.ts';
 import { usageError } from '../usage.ts';
 
 export interface ExportCommand extends PlaceArguments {

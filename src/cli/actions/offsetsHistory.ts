@@ -2,7 +2,8 @@ import { type HistoryEntry, readHistory } from '../../operations/index.ts';
 import { csvText } from '../csv.ts';
 import { type ExitCode, exitCodes } from '../exitCodes.ts';
 import { type CommandContext, jsonLine } from '../host.ts';
-import { choiceOf, type PlaceArguments, storeSource, withOpen } from '../progress.ts';
+import type { PlaceArguments } from '../placeOptions.ts';
+import { choiceOf, storeSource, withOpen } from '../progress.ts';
 import { textTable } from '../table.ts';
 import type { OutputForm } from '../usage.ts';
 

@@ -3,8 +3,9 @@ import { backupTo } from '../backup.ts';
 import { type ExitCode, exitCodes } from '../exitCodes.ts';
 import type { CommandContext } from '../host.ts';
 import { readInput } from '../inputFile.ts';
+import type { PlaceArguments } from '../placeOptions.ts';
 import { printPlan } from '../planOutput.ts';
-import { choiceOf, operatorName, type PlaceArguments, withProgress } from '../progress.ts';
+import { choiceOf, operatorName, withProgress } from '../progress.ts';
 import { tellGroup } from '../tellGroup.ts';
 import { usageError } from '../usage.ts';
 

@@ -10,7 +10,8 @@ import {
 import { type ExitCode, exitCodeOf, exitCodes } from '../exitCodes.ts';
 import type { CommandContext } from '../host.ts';
 import { lagJson, lagOfPartitionsTable, lagTable } from '../lagOutput.ts';
-import { choiceOf, type PlaceArguments, withProgress } from '../progress.ts';
+import type { PlaceArguments } from '../placeOptions.ts';
+import { choiceOf, withProgress } from '../progress.ts';
 import { untilInterrupted } from '../watch.ts';
 
 /** What the command line asks for, validated. */

@@ -2,7 +2,8 @@ import { pause } from '../../operations/index.ts';
 import { type ExitCode, exitCodes } from '../exitCodes.ts';
 import type { CommandContext } from '../host.ts';
 import { ordersJson, ordersTable } from '../orderOutput.ts';
-import { choiceOf, operatorName, type PlaceArguments, withProgress } from '../progress.ts';
+import type { PlaceArguments } from '../placeOptions.ts';
+import { choiceOf, operatorName, withProgress } from '../progress.ts';
 
 export interface PauseCommand extends PlaceArguments {
   readonly reason: string;

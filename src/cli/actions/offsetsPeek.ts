@@ -1,17 +1,16 @@
-import type { TopicPartition } from '../../model/index.ts';
 import { type Peeked, type PeekedRecord, peek } from '../../operations/index.ts';
 import { csvText } from '../csv.ts';
 import { errorJson } from '../errorOutput.ts';
 import { type ExitCode, exitCodes } from '../exitCodes.ts';
 import { type CommandContext, jsonLine } from '../host.ts';
 import { type ByteFormat, clipped, oneLine, readableBytes } from '../peekText.ts';
-import { type PlaceArguments, withProgress } from '../progress.ts';
+import type { PlaceArguments } from '../placeOptions.ts';
+import { onePartition, withProgress } from '../progress.ts';
 import { textTable } from '../table.ts';
 import type { OutputForm } from '../usage.ts';
 
 export interface PeekCommand extends PlaceArguments {
   readonly form: OutputForm;
-  readonly of: TopicPartition;
   /** Undefined = the position. */
   readonly offset: bigint | undefined;
   readonly before: number;
@@ -23,7 +22,8 @@ export interface PeekCommand extends PlaceArguments {
 
 /** Shows the records around a position. */
 export async function showRecords(command: PeekCommand, context: CommandContext): Promise<ExitCode> {
-  const peeked = await withProgress(command, context, 'look', (progress) => peek(progress, command));
+  const of = onePartition(command.raw);
+  const peeked = await withProgress(command, context, 'look', (progress) => peek(progress, { ...command, of }));
   context.out(written(peeked, command, context));
   return exitCodes.done;
 }

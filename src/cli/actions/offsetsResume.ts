@@ -3,7 +3,8 @@ import { resume } from '../../operations/index.ts';
 import { type ExitCode, exitCodes } from '../exitCodes.ts';
 import type { CommandContext } from '../host.ts';
 import { ordersJson, ordersTable } from '../orderOutput.ts';
-import { choiceOf, type PlaceArguments, withProgress } from '../progress.ts';
+import type { PlaceArguments } from '../placeOptions.ts';
+import { choiceOf, withProgress } from '../progress.ts';
 
 export interface ResumeCommand extends PlaceArguments {
   readonly json: boolean;

@@ -2,7 +2,8 @@ import { type SkipPlan, skip } from '../../operations/index.ts';
 import { backupTo } from '../backup.ts';
 import { type ExitCode, exitCodes } from '../exitCodes.ts';
 import { type CommandContext, jsonLine } from '../host.ts';
-import { onePartition, operatorName, type PlaceArguments, withProgress } from '../progress.ts';
+import type { PlaceArguments } from '../placeOptions.ts';
+import { onePartition, operatorName, withProgress } from '../progress.ts';
 import { textTable } from '../table.ts';
 import { tellGroup } from '../tellGroup.ts';
 

@@ -10,7 +10,8 @@ import {
 } from '../../operations/index.ts';
 import { type ExitCode, exitCodeOf, exitCodes } from '../exitCodes.ts';
 import { type CommandContext, jsonLine } from '../host.ts';
-import { choiceOf, type PlaceArguments, progressSource, storeSource, withOpen } from '../progress.ts';
+import type { PlaceArguments } from '../placeOptions.ts';
+import { choiceOf, progressSource, storeSource, withOpen } from '../progress.ts';
 import { textTable } from '../table.ts';
 
 export interface VerifyCommand extends PlaceArguments {

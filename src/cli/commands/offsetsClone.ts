@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import type { OtherEnd } from '../actions/offsetsClone.ts';
 import type { CommandContext } from '../host.ts';
-import { addPlaceOptions, type RawPlace } from '../progress.ts';
+import { addPlaceOptions, type RawPlace } from '../placeOptions.ts';
 import { usageError } from '../usage.ts';
 
 interface RawClone extends RawPlace {

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import type { CommandContext } from '../host.ts';
-import { addPlaceOptions, type RawPlace } from '../progress.ts';
+import { addPlaceOptions, type RawPlace } from '../placeOptions.ts';
 
 interface RawDelete extends RawPlace {
   readonly yes?: true;

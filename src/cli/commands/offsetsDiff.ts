@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import type { OtherSide } from '../actions/offsetsDiff.ts';
 import type { CommandContext } from '../host.ts';
-import { addPlaceOptions, type RawPlace } from '../progress.ts';
+import { addPlaceOptions, type RawPlace } from '../placeOptions.ts';
 import { usageError } from '../usage.ts';
 
 interface RawDiff extends RawPlace {

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import type { CommandContext } from '../host.ts';
 import { byteFormats } from '../peekText.ts';
-import { addPlaceOptions, onePartition, type RawPlace } from '../progress.ts';
+import { addPlaceOptions, type RawPlace } from '../placeOptions.ts';
 import { countUpTo, oneOf, outputForm, wholeNumber } from '../usage.ts';
 
 interface RawPeek extends RawPlace {
@@ -42,7 +42,6 @@ Examples:
     .action(async (file: string | undefined, raw: RawPeek) => {
       const options = {
         form: outputForm(raw),
-        of: onePartition(raw),
         offset: raw.offset === undefined ? undefined : wholeNumber('--offset', raw.offset),
         before: countUpTo('--before', raw.before, recordsMax),
         after: countUpTo('--after', raw.after, recordsMax),

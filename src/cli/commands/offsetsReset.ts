@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import type { AskedTarget } from '../actions/offsetsReset.ts';
 import type { CommandContext } from '../host.ts';
-import { addPlaceOptions, type RawPlace } from '../progress.ts';
+import { addPlaceOptions, type RawPlace } from '../placeOptions.ts';
 import { parseDuration, parseTimestamp } from '../times.ts';
 import { signedNumber, usageError, wholeNumber } from '../usage.ts';
 
