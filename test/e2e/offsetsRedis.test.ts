@@ -61,6 +61,7 @@ test('every command works on a pipeline whose offsets are in Redis, while it run
   expect((await offsets('import', '--from', `${world.folder}/${file}`)).executed).toBe(false);
   await offsets('clone', '--to-pipeline', `${name}-2`, '--execute');
   const listed = await commandHere(['offsets', 'list', '--store', url, '--json']);
+  expect(listed.stdout, listed.stderr).not.toBe('');
   const { progress } = JSON.parse(listed.stdout) as { progress: { name: string }[] };
   expect(progress.map((one) => one.name)).toEqual(expect.arrayContaining([name, `${name}-2`]));
   await pipeline.stop();

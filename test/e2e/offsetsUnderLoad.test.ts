@@ -13,7 +13,7 @@ beforeAll(() => Promise.all([kafkaService(), postgresService()]), 180_000);
 const partitions = 3;
 const options = { partitions, columns: 'id bigint, partition int' };
 /** More by hand: `TIDEMARK_COMMANDS=1000 npx vitest run test/e2e/offsetsUnderLoad.test.ts`. */
-const commands = Number(process.env.TIDEMARK_COMMANDS ?? 100);
+const commands = Number(process.env.TIDEMARK_COMMANDS ?? 60);
 const seed = Number(process.env.TIDEMARK_SEED ?? Date.now() % 2 ** 31);
 
 /** Records to every partition, until it is stopped. */

@@ -1,3 +1,4 @@
+import { isTidemarkError } from '../../../errors.ts';
 import { type Clock, systemClock } from '../../../platform/index.ts';
 import type { StorePlace } from '../../storePlace.ts';
 import { parseAddress, type RedisAddress } from './address.ts';
@@ -66,11 +67,15 @@ async function scan(server: ReturnType<typeof mastersOf>[number]): Promise<reado
   return keys;
 }
 
-/** The topics of a pipeline stay when its last row is removed. */
+/** The topics of a pipeline stay when its last row is removed. One whose keys are damaged is named: who looks at it hears why. */
 function hasRows(requests: RedisRequests, pipeline: string): Promise<boolean> {
   const keys = new StoreKeys(pipeline);
-  return requests.repeatable('Looking for pipelines', async (client) => {
+  const look = requests.repeatable('Looking for pipelines', async (client) => {
     const topics = await client.smembers(keys.topics.name);
     return topics.length > 0 && (await client.exists(...topics.map((topic) => keys.offsets(topic).name))) > 0;
+  });
+  return look.catch((error: unknown) => {
+    if (isTidemarkError(error, 'STORE_REQUEST_FAILED')) return true;
+    throw error;
   });
 }

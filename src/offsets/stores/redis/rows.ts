@@ -1,3 +1,5 @@
+import { TidemarkError } from '../../../errors.ts';
+import { partitionName } from '../../../model/index.ts';
 import type { CommittedRange, Control, RangeKind } from '../../ledgerEntries.ts';
 import type { OwnerStatus, PartitionState, StoredOffset } from '../../store.ts';
 
@@ -54,8 +56,7 @@ interface OwnerRow {
 
 /** `now`: the server's time when it read the row, in microseconds. */
 export function storedOffset(topic: string, partition: number, text: string, now: string): StoredOffset {
-  const row = JSON.parse(text) as Row;
-  return {
+  return sound(`row of ${partitionName({ topic, partition })}`, text, (row: Row) => ({
     topic,
     partition,
     nextOffset: BigInt(row.next),
@@ -68,12 +69,11 @@ export function storedOffset(topic: string, partition: number, text: string, now
     state: row.state,
     reason: row.reason,
     ageMs: ageMs(row.changed, now),
-  };
+  }));
 }
 
 export function committedRange(topic: string, partition: number, text: string): CommittedRange {
-  const row = JSON.parse(text) as RangeRow;
-  return {
+  return sound(`history of ${partitionName({ topic, partition })}`, text, (row: RangeRow) => ({
     topic,
     partition,
     seq: BigInt(row.seq),
@@ -93,12 +93,11 @@ export function committedRange(topic: string, partition: number, text: string): 
     kind: row.kind,
     reason: row.reason,
     committedAtMs: timeMs(row.at),
-  };
+  }));
 }
 
 export function control(text: string): Control {
-  const row = JSON.parse(text) as ControlRow;
-  return {
+  return sound('list of orders', text, (row: ControlRow) => ({
     id: BigInt(row.id),
     topic: row.topic,
     partition: row.partition === null ? null : Number(row.partition),
@@ -108,12 +107,26 @@ export function control(text: string): Control {
     reason: row.reason,
     orderedBy: row.by,
     orderedAtMs: timeMs(row.at),
-  };
+  }));
 }
 
 export function ownerStatus(instanceId: string, text: string, now: string): OwnerStatus {
-  const { host, bootId, pid, seen } = JSON.parse(text) as OwnerRow;
-  return { instanceId, host, bootId, pid, heartbeatAgeMs: ageMs(seen, now) };
+  return sound('list of owners', text, ({ host, bootId, pid, seen }: OwnerRow) => ({
+    ...{ instanceId, host, bootId, pid },
+    heartbeatAgeMs: ageMs(seen, now),
+  }));
+}
+
+/** What somebody else wrote into a key of ours is an error that says where, not a slip of a parser. */
+function sound<R, T>(what: string, text: string, make: (row: R) => T): T {
+  try {
+    return make(JSON.parse(text) as R);
+  } catch (cause) {
+    throw new TidemarkError('STORE_REQUEST_FAILED', `The ${what} in Redis is damaged: ${text.slice(0, 100)}`, {
+      cause,
+      hint: 'Somebody wrote into the keys of tidemark. Restore them, or reset the partition.',
+    });
+  }
 }
 
 /** Fields and values of a hash, which Redis answers as one list. */
