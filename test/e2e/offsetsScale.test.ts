@@ -1,3 +1,4 @@
+import { availableParallelism, loadavg } from 'node:os';
 import pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { PostgresPlace } from '../../src/offsets/stores/postgres/index.ts';
@@ -18,9 +19,10 @@ import { identifyProcess } from '../../src/platform/index.ts';
 import { MemoryCluster } from '../../src/testkit/memory/index.ts';
 import { postgresService, type TestDatabase } from '../services/index.ts';
 
-/** What an operator waits for at most, of any command. */
-const budgetMs = 3000;
-/** Two workers share the machine with a broker: what is slow once is tried again. */
+/** What an operator waits for at most, of any command, on a machine that has nothing else to do. */
+const idleBudgetMs = 3000;
+/** Here others run beside it: processes that are ready to run share the cores. */
+const budget = () => idleBudgetMs * Math.max(1, (loadavg()[0] ?? 0) / availableParallelism());
 const onBusyMachines = { retry: 2 };
 const topics = Array.from({ length: 10 }, (_, index) => `topic-${index}`);
 const partitionsOfTopic = 1000;
@@ -93,7 +95,7 @@ test(
     const unknown = result.partitions.filter(({ lagSeconds }) => lagSeconds === undefined).length;
     expect(unknown).toBeLessThan(partitionCount);
     expect(result.warnings).toEqual(lateWarning(unknown));
-    expect(tookMs).toBeLessThan(budgetMs);
+    expect(tookMs).toBeLessThan(budget());
   },
 );
 
@@ -103,19 +105,19 @@ test('lag', onBusyMachines, async () => {
     return summariseLag(positions, await readLagSeconds(progress.driver, positions));
   });
   expect(result.total).toMatchObject({ partitions: partitionCount, lag: BigInt(partitionCount), lagUnknown: 0 });
-  expect(tookMs).toBeLessThan(budgetMs);
+  expect(tookMs).toBeLessThan(budget());
 });
 
 test('list', onBusyMachines, async () => {
   const { tookMs, result } = await timed(() => listProgress({ place, driver: progress.driver }));
   expect(result).toMatchObject([{ name: 'wide', partitions: partitionCount, lag: BigInt(partitionCount) }]);
-  expect(tookMs).toBeLessThan(budgetMs);
+  expect(tookMs).toBeLessThan(budget());
 });
 
 test('export', onBusyMachines, async () => {
   const { tookMs, result } = await timed(async () => exportText(await progress.store.read(), 'wide', Date.now()));
   expect(JSON.parse(result).positions).toHaveLength(partitionCount);
-  expect(tookMs).toBeLessThan(budgetMs);
+  expect(tookMs).toBeLessThan(budget());
 });
 
 test('diff', onBusyMachines, async () => {
@@ -127,7 +129,7 @@ test('diff', onBusyMachines, async () => {
     return comparePositions(left, right, options);
   });
   expect(result).toHaveLength(partitionCount);
-  expect(tookMs).toBeLessThan(budgetMs);
+  expect(tookMs).toBeLessThan(budget());
 });
 
 test('reset, while a process holds every partition', onBusyMachines, async () => {
@@ -139,5 +141,5 @@ test('reset, while a process holds every partition', onBusyMachines, async () =>
   expect((await progress.store.read()).every(({ nextOffset, claim }) => nextOffset === 2n && claim === null)).toBe(
     true,
   );
-  expect(tookMs).toBeLessThan(budgetMs);
+  expect(tookMs).toBeLessThan(budget());
 });
