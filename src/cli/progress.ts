@@ -67,13 +67,22 @@ export async function withOpen<T>(
 
 /** What the command line names, without its brokers unless the positions are theirs: a backup must not need a cluster that is down. */
 export async function storeSource(place: PlaceArguments, context: CommandContext): Promise<ProgressSource> {
-  const source = await progressSource(place, context);
-  const isGroup = place.raw.group !== undefined || (await keepsInGroup(place.file, context));
-  return isGroup ? source : { ...source, driver: undefined };
+  const { source, isInGroup } = await namedSource(place, context);
+  return isInGroup ? source : { ...source, driver: undefined };
 }
 
 /** The progress that the command line names, not opened yet. Throws USAGE_INVALID when it names none, or two. */
-export async function progressSource({ file, raw }: PlaceArguments, context: CommandContext): Promise<ProgressSource> {
+export async function progressSource(place: PlaceArguments, context: CommandContext): Promise<ProgressSource> {
+  return (await namedSource(place, context)).source;
+}
+
+interface NamedSource {
+  readonly source: ProgressSource;
+  /** The positions are offsets of a consumer group: there is no looking at them without the brokers. */
+  readonly isInGroup: boolean;
+}
+
+async function namedSource({ file, raw }: PlaceArguments, context: CommandContext): Promise<NamedSource> {
   // What is wrong without asking anyone is said before anything connects.
   choiceOf(raw);
   requireOneWay({ file, raw });
@@ -82,15 +91,17 @@ export async function progressSource({ file, raw }: PlaceArguments, context: Com
   if (raw.group !== undefined) {
     if (driver === undefined) throw usageError('--group', 'a consumer group needs --brokers');
     const { kafkaGroupPlace } = await import('../offsets/stores/kafkaGroup/index.ts');
-    return { pipeline: raw.group, place: kafkaGroupPlace(driver), driver, groupId: raw.group };
+    const source = { pipeline: raw.group, place: kafkaGroupPlace(driver), driver, groupId: raw.group };
+    return { source, isInGroup: true };
   }
   if (spec !== undefined) {
     const { groupId = spec.pipeline } = spec.source;
     const place = await placeOfSpec(spec, file ?? '', driver);
-    return { ...place, driver, selection: spec.source, groupId, isMirrored: isMirrored(spec) };
+    const source = { ...place, driver, selection: spec.source, groupId, isMirrored: isMirrored(spec) };
+    return { source, isInGroup: spec.store?.type === 'kafka' };
   }
   const { store = '', pipeline = '', schema } = raw;
-  return { pipeline, place: await placeOfUrl(store, schema, context), driver };
+  return { source: { pipeline, place: await placeOfUrl(store, schema, context), driver }, isInGroup: false };
 }
 
 /** A store and a cluster, for commands that are about all they have. The driver is not connected. */
@@ -146,10 +157,6 @@ async function driverOf(spec: PipelineSpec | undefined, { brokers }: RawPlace): 
   // TLS and credentials of the file go with other addresses of the same cluster.
   const known = spec?.kafka === undefined || 'createDriver' in spec.kafka ? {} : spec.kafka;
   return createDriver({ ...known, brokers: list });
-}
-
-async function keepsInGroup(file: string | undefined, context: CommandContext): Promise<boolean> {
-  return file !== undefined && (await readSpec(file, context)).store?.type === 'kafka';
 }
 
 /** What stands between `//` and `@` of a URL is nobody's business. */

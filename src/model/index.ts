@@ -19,6 +19,7 @@ export type {
   TimestampType,
 } from './record.ts';
 export {
+  byTopic,
   comparePartitions,
   type PartitionKey,
   partitionKey,

@@ -4,6 +4,17 @@ export interface TopicPartition {
   readonly partition: number;
 }
 
+/** Items grouped by topic, as most requests of Kafka want them. Both orders are kept. */
+export function byTopic<P extends TopicPartition>(items: readonly P[]): [topic: string, items: P[]][] {
+  const groups = new Map<string, P[]>();
+  for (const item of items) {
+    const group = groups.get(item.topic);
+    if (group === undefined) groups.set(item.topic, [item]);
+    else group.push(item);
+  }
+  return [...groups];
+}
+
 /** A map key for a topic partition: what stands behind the last `:` is the partition, so keys never collide. */
 export type PartitionKey = `${string}:${number}`;
 

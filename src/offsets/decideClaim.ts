@@ -4,6 +4,11 @@ import type { OwnerStatus, StoredOffset } from './store.ts';
 /** An owner whose heartbeat is this old is taken for dead. It beats once a second. */
 export const heartbeatTimeoutMs = 5000;
 
+/** Whether an owner shows signs of life. */
+export function isAlive({ heartbeatAgeMs }: Pick<OwnerStatus, 'heartbeatAgeMs'>): boolean {
+  return heartbeatAgeMs < heartbeatTimeoutMs;
+}
+
 export interface ClaimOptions {
   /** Claim from a live owner as well. */
   readonly takeOver: boolean;
@@ -23,7 +28,7 @@ export function decideClaim(
 ): 'claim' | 'standby' {
   if (row.claim === null || row.owner === null || row.owner === self.instanceId || options.takeOver) return 'claim';
   const owner = owners.find(({ instanceId }) => instanceId === row.owner);
-  if (owner === undefined || owner.heartbeatAgeMs >= heartbeatTimeoutMs) return 'claim';
+  if (owner === undefined || !isAlive(owner)) return 'claim';
   const isNeighbour = owner.host === self.host && owner.bootId !== '' && owner.bootId === self.bootId;
   return isNeighbour && !options.processLives(owner.pid) ? 'claim' : 'standby';
 }

@@ -1,8 +1,8 @@
 export { requireAccounted } from './accounting.ts';
-export { type ClaimOptions, decideClaim, heartbeatTimeoutMs } from './decideClaim.ts';
+export { type ClaimOptions, decideClaim, isAlive } from './decideClaim.ts';
 export { type FirstPositionRules, type NewPartition, planFirstPositions } from './firstPosition.ts';
-export { type CommittedRange, type Control, type RangeKind, rangeKinds } from './ledgerEntries.ts';
-export { mirrorMetadata } from './mirrorMetadata.ts';
+export { type CommittedRange, type Control, concerns, type RangeKind, rangeKinds } from './ledgerEntries.ts';
+export { isMirrorMetadata, mirrorMetadata } from './mirrorMetadata.ts';
 export type {
   NewControl,
   OperatorCalls,

@@ -33,3 +33,8 @@ export interface Control {
   /** ms since 1970. */
   readonly orderedAtMs: number;
 }
+
+/** Whether an order is about a partition: it names it, its topic, or nothing and is about all. */
+export function concerns({ topic, partition }: Pick<Control, 'topic' | 'partition'>, of: TopicPartition): boolean {
+  return (topic ?? of.topic) === of.topic && (partition ?? of.partition) === of.partition;
+}

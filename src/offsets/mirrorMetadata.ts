@@ -2,3 +2,8 @@
 export function mirrorMetadata(pipeline: string): string {
   return `tidemark:${pipeline}`;
 }
+
+/** Whether an offset of a group is such a copy, of whatever pipeline. */
+export function isMirrorMetadata(metadata: string): boolean {
+  return /^tidemark:[^ ]+$/.test(metadata);
+}

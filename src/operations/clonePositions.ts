@@ -1,7 +1,7 @@
 import { TidemarkError } from '../errors.ts';
 import type { KafkaDriver } from '../kafka/index.ts';
 import { isReceiverTopic, partitionKey, partitionName, type TopicPartition } from '../model/index.ts';
-import type { StoredOffset } from '../offsets/index.ts';
+import { isMirrorMetadata, type StoredOffset } from '../offsets/index.ts';
 import type { ApplyOptions } from './applyMoves.ts';
 import type { Choice } from './choice.ts';
 import { type MovePlan, needsBrokers, reset } from './movePlan.ts';
@@ -36,7 +36,7 @@ export async function clonePositions(source: Progress, target: Progress, options
   const isMirror = options.fromGroup && (await holdsMirror(source.pipeline, driver));
   const found = (await readPositions(source, options.choice)).filter(hasRow);
   requireSameTopics(found);
-  const { selected, wanted, left } = await narrow(found, target, driver);
+  const { selected, positions, wanted, left } = await narrow(found, target, driver);
   if (wanted.length === 0) throw nothingThere(source);
   const overwritten = (rows: readonly StoredOffset[]) => {
     const present = new Set(rows.map(partitionKey));
@@ -70,7 +70,7 @@ export async function clonePositions(source: Progress, target: Progress, options
       ? []
       : [`${target.pipeline} has positions of ${count(before, 'partition')} already: --replace overwrites them`]),
     ...left.map(({ of, why }) => `${partitionName(of)}: ${why}, it is left out`),
-    ...withoutPosition(await readPositions(selected, []), wanted),
+    ...withoutPosition(positions, wanted),
   ];
   return { ...plan, warnings: [...warnings, ...plan.warnings] };
 }
@@ -98,13 +98,14 @@ async function narrow(found: readonly Known[], target: Progress, driver: KafkaDr
   const topics = [...new Set(present.map(({ topic }) => topic))];
   const selection = target.selection ?? { topics };
   const selected = { ...target, driver, selection };
-  const read = new Set((await readPositions(selected, [])).map(partitionKey));
+  const positions = await readPositions(selected, []);
+  const read = new Set(positions.map(partitionKey));
   const wanted = present.filter((of) => {
     if (read.has(partitionKey(of))) return true;
     left.push({ of, why: `pipeline ${target.pipeline} does not read it` });
     return false;
   });
-  return { selected, wanted, left };
+  return { selected, positions, wanted, left };
 }
 
 function requireTwo(source: Progress, target: Progress): void {
@@ -131,7 +132,7 @@ async function requireQuiet(
 /** Copies of a ledger's positions, which nothing starts from unless somebody says so. */
 async function holdsMirror(groupId: string, driver: KafkaDriver): Promise<boolean> {
   const committed = await driver.committedOffsets(groupId);
-  return committed.some(({ metadata }) => /^tidemark:[^ ]+$/.test(metadata));
+  return committed.some(({ metadata }) => isMirrorMetadata(metadata));
 }
 
 function requireSameTopics(found: readonly Known[]): void {

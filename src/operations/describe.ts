@@ -1,7 +1,7 @@
 import { messageOf } from '../errors.ts';
 import type { CommittedOffset, GroupMemberDescription } from '../kafka/index.ts';
 import { type PartitionKey, partitionKey } from '../model/index.ts';
-import { heartbeatTimeoutMs, type OffsetStore, type OwnerStatus } from '../offsets/index.ts';
+import { isAlive, type OffsetStore, type OwnerStatus } from '../offsets/index.ts';
 import { type Clock, systemClock } from '../platform/index.ts';
 import type { Choice } from './choice.ts';
 import { readLagSeconds } from './lagSeconds.ts';
@@ -92,8 +92,8 @@ export function lateWarning(late: number): readonly string[] {
 function processOf(id: string, known: ReadonlyMap<string, OwnerStatus>): PartitionOwner {
   const owner = known.get(id);
   const silentMs = owner?.heartbeatAgeMs;
-  const isAlive = silentMs !== undefined && silentMs < heartbeatTimeoutMs;
-  return { kind: 'process', id, host: owner?.host, pid: owner?.pid, isAlive, silentMs };
+  const { host, pid } = owner ?? { host: undefined, pid: undefined };
+  return { kind: 'process', id, host, pid, isAlive: owner !== undefined && isAlive(owner), silentMs };
 }
 
 interface GroupView {

@@ -1,4 +1,4 @@
-import { partitionKey } from '../model/index.ts';
+import { byTopic, partitionKey } from '../model/index.ts';
 import type { LagSeconds } from './lagSeconds.ts';
 import type { PartitionPosition } from './positions.ts';
 
@@ -26,13 +26,7 @@ export function summariseLag(
   positions: readonly PartitionPosition[],
   { seconds }: Pick<LagSeconds, 'seconds'>,
 ): { readonly topics: readonly TopicLag[]; readonly total: LagSummary } {
-  const byTopic = new Map<string, PartitionPosition[]>();
-  for (const position of positions) {
-    const others = byTopic.get(position.topic);
-    if (others === undefined) byTopic.set(position.topic, [position]);
-    else others.push(position);
-  }
-  const topics = [...byTopic].map(([topic, own]) => ({ topic, ...summaryOf(own, seconds) }));
+  const topics = byTopic(positions).map(([topic, own]) => ({ topic, ...summaryOf(own, seconds) }));
   return { topics, total: summaryOf(positions, seconds) };
 }
 

@@ -1,7 +1,7 @@
 import { isTidemarkError, messageOf, TidemarkError } from '../errors.ts';
 import type { KafkaDriver } from '../kafka/index.ts';
 import { isReceiverTopic } from '../model/index.ts';
-import { heartbeatTimeoutMs, lagOf, type OwnerStatus, type StorePlace } from '../offsets/index.ts';
+import { isAlive, lagOf, type StorePlace } from '../offsets/index.ts';
 import { type Clock, systemClock } from '../platform/index.ts';
 import { countStates } from './lagSummary.ts';
 import { readPositions } from './positions.ts';
@@ -57,8 +57,6 @@ export async function listProgress({
   ];
   return inTurn(found, lookedAtOnce);
 }
-
-const isAlive = ({ heartbeatAgeMs }: OwnerStatus) => heartbeatAgeMs < heartbeatTimeoutMs;
 
 type Facts = Omit<ListedProgress, 'name' | 'kind' | 'error'>;
 

@@ -1,6 +1,6 @@
 import { isTidemarkError, messageOf } from '../errors.ts';
 import { isReceiverTopic } from '../model/index.ts';
-import { heartbeatTimeoutMs, mirrorMetadata } from '../offsets/index.ts';
+import { isAlive, mirrorMetadata } from '../offsets/index.ts';
 import type { Progress } from './progress.ts';
 
 /**
@@ -14,7 +14,7 @@ export async function mirrorPositions(progress: Progress): Promise<string | unde
   const live = new Set<string>();
   try {
     const [owners, rows] = await Promise.all([store.owners(), store.read()]);
-    for (const { instanceId, heartbeatAgeMs } of owners) if (heartbeatAgeMs < heartbeatTimeoutMs) live.add(instanceId);
+    for (const owner of owners) if (isAlive(owner)) live.add(owner.instanceId);
     if (rows.some(({ owner }) => owner !== null && live.has(owner))) return undefined;
     const metadata = mirrorMetadata(pipeline);
     const offsets = rows

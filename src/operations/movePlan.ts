@@ -33,7 +33,7 @@ export interface ResetOptions extends ApplyOptions {
  * forgets leader epochs: a reset is the way out of every stop for lost or changed data.
  */
 export async function reset(progress: Progress, options: ResetOptions): Promise<MovePlan> {
-  const { driver, store } = progress;
+  const { driver } = progress;
   if (driver === undefined) throw needsBrokers();
   const positions = (await readPositions(progress, options.choice)).filter(
     (position) => isMovable(position) && (options.onlyLagging !== true || position.lag !== 0n),
@@ -45,8 +45,8 @@ export async function reset(progress: Progress, options: ResetOptions): Promise<
     const planned = await applyMoves(progress, planWith, options);
     return { ...shown(planned), executed: true };
   }
-  const rows = await store.read();
-  return { ...shown(planWith(new Map(rows.map((row) => [partitionKey(row), row])))), executed: false };
+  const rows = new Map(positions.flatMap((of) => (of.row === undefined ? [] : [[partitionKey(of), of.row] as const])));
+  return { ...shown(planWith(rows)), executed: false };
 }
 
 function shown({ moves, warnings }: Planned) {

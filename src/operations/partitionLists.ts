@@ -1,10 +1,10 @@
-import { isReceiverTopic, partitionKey, type TopicPartition } from '../model/index.ts';
+import { byTopic, isReceiverTopic, partitionKey, type TopicPartition } from '../model/index.ts';
 import type { Choice } from './choice.ts';
 import type { PartitionPosition } from './positions.ts';
 
 /** Exactly these partitions. */
 export function choiceOfPartitions(of: readonly TopicPartition[]): Choice {
-  return [...byTopic(of)].map(([topic, partitions]) => ({ topic, partitions: new Set(partitions) }));
+  return byTopic(of).map(([topic, own]) => ({ topic, partitions: new Set(own.map(({ partition }) => partition)) }));
 }
 
 /**
@@ -18,22 +18,13 @@ export function withoutPosition(
   const named = new Set(given.map(partitionKey));
   const topics = new Set(given.map(({ topic }) => topic));
   const left = positions.filter((of) => of.row === undefined && topics.has(of.topic) && !named.has(partitionKey(of)));
-  return [...byTopic(left)]
+  return byTopic(left)
     .filter(([topic]) => !isReceiverTopic(topic))
-    .map(([topic, partitions]) => {
+    .map(([topic, own]) => {
+      const partitions = own.map(({ partition }) => partition);
       const [noun, verb] = partitions.length === 1 ? ['partition', 'gets'] : ['partitions', 'get'];
       return `${topic}: ${noun} ${listed(partitions)} ${verb} no position: a pipeline with a ledger begins at the log start there`;
     });
-}
-
-function byTopic(of: readonly TopicPartition[]): ReadonlyMap<string, readonly number[]> {
-  const topics = new Map<string, number[]>();
-  for (const { topic, partition } of of) {
-    const partitions = topics.get(topic);
-    if (partitions === undefined) topics.set(topic, [partition]);
-    else partitions.push(partition);
-  }
-  return topics;
 }
 
 function listed(partitions: readonly number[]): string {

@@ -7,7 +7,7 @@ import {
   partitionKey,
   type TopicPartition,
 } from '../model/index.ts';
-import { type Control, lagOf, type StoredOffset } from '../offsets/index.ts';
+import { type Control, concerns, lagOf, type StoredOffset } from '../offsets/index.ts';
 import { type Choice, chosen, requireFound } from './choice.ts';
 import type { Progress, TopicSelection } from './progress.ts';
 
@@ -125,10 +125,7 @@ function positionOf(
   controls: readonly Control[],
   hasBrokers: boolean,
 ): PartitionPosition {
-  const pause = controls.find(
-    (control) =>
-      control.order === 'pause' && (control.topic ?? topic) === topic && (control.partition ?? partition) === partition,
-  );
+  const pause = controls.find((control) => control.order === 'pause' && concerns(control, { topic, partition }));
   const state = stateOf(row, log, hasBrokers);
   const isPaused = state === 'running' && pause !== undefined;
   const isComparable = row !== undefined && log !== undefined && state !== 'topic re-created';

@@ -1,6 +1,6 @@
 import { TidemarkError } from '../errors.ts';
 import { partitionName } from '../model/index.ts';
-import { heartbeatTimeoutMs, type StoredOffset } from '../offsets/index.ts';
+import { isAlive, type StoredOffset } from '../offsets/index.ts';
 import type { ApplyOptions } from './applyMoves.ts';
 import { type Choice, chosen, requireFound } from './choice.ts';
 import { seenOf } from './movePlan.ts';
@@ -21,9 +21,7 @@ export async function removePositions(progress: Progress, options: RemoveOptions
   const [stored, owners] = await Promise.all([store.read(), store.owners()]);
   const rows = stored.filter((row) => chosen(options.choice, row));
   requireFound(options.choice, rows, pipeline);
-  const live = new Set(
-    owners.filter(({ heartbeatAgeMs }) => heartbeatAgeMs < heartbeatTimeoutMs).map(({ instanceId }) => instanceId),
-  );
+  const live = new Set(owners.filter(isAlive).map(({ instanceId }) => instanceId));
   const owned = rows.find(({ owner }) => owner !== null && live.has(owner));
   if (owned !== undefined) throw inUse(owned);
   await options.beforeChange?.(rows);

@@ -1,8 +1,9 @@
-import { isTidemarkError, TidemarkError } from '../errors.ts';
+import { TidemarkError } from '../errors.ts';
 import type { KafkaDriver } from '../kafka/index.ts';
 import { OffsetRange, partitionKey, partitionName, type TopicPartition } from '../model/index.ts';
 import type { StoredOffset } from '../offsets/index.ts';
 import { type ApplyOptions, applyMoves } from './applyMoves.ts';
+import { isDamage } from './damage.ts';
 import { needsBrokers, seenOf } from './movePlan.ts';
 import { requireControls } from './orders.ts';
 import type { Planned } from './planned.ts';
@@ -117,13 +118,11 @@ async function countRecords(driver: KafkaDriver, topicId: string, range: OffsetR
       return true;
     });
   } catch (error) {
-    if (isTidemarkError(error) && unreadable.includes(error.code)) return undefined;
+    if (isDamage(error)) return undefined;
     throw error;
   }
   return records;
 }
-
-const unreadable: readonly string[] = ['KAFKA_CORRUPT_BATCH', 'KAFKA_CODEC_UNSUPPORTED', 'KAFKA_BATCH_TOO_LARGE'];
 
 function gapTo(
   of: TopicPartition,

@@ -1,4 +1,4 @@
-import type { Control, OffsetStore } from '../offsets/index.ts';
+import { type Control, concerns, type OffsetStore } from '../offsets/index.ts';
 import type { Scheduler, Slot } from '../scheduler/index.ts';
 import type { EventHub } from '../telemetry/index.ts';
 
@@ -26,11 +26,6 @@ export function obey(slot: Slot, controls: readonly Control[], events: EventHub)
   const pause = orders.find(({ order }) => order === 'pause');
   if (pause !== undefined) pauseSlot(slot, pause.reason, events);
   else if (slot.pauseReason !== undefined) resumeSlot(slot, events);
-}
-
-function concerns(control: Control, slot: Slot): boolean {
-  const topicMatches = control.topic === null || control.topic === slot.topic;
-  return topicMatches && (control.partition === null || control.partition === slot.partition);
 }
 
 function pauseSlot(slot: Slot, reason: string, events: EventHub): void {

@@ -1,5 +1,4 @@
-import type { TopicPartition } from '../../model/index.ts';
-import { byTopic } from './topicPartitions.ts';
+import { byTopic, type TopicPartition } from '../../model/index.ts';
 
 /**
  * What the members of a group of consumers tell each other through the coordinator, which only passes it on: the

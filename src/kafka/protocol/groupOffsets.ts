@@ -1,7 +1,6 @@
-import type { TopicPartition } from '../../model/index.ts';
+import { byTopic, type TopicPartition } from '../../model/index.ts';
 import type { BrokerAnswer, BrokerRequest } from './brokerRequest.ts';
 import type { GroupMember } from './groupMembership.ts';
-import { byTopic } from './topicPartitions.ts';
 import type { WireReader } from './wireReader.ts';
 import { WireWriter } from './wireWriter.ts';
 

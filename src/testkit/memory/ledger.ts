@@ -1,18 +1,19 @@
 import { TidemarkError } from '../../errors.ts';
 import { comparePartitions, type PartitionKey, partitionKey, type TopicPartition } from '../../model/index.ts';
-import type {
-  ClaimOutcome,
-  ClaimRequest,
-  Control,
-  FirstPosition,
-  HeldClaim,
-  NewControl,
-  OwnerStatus,
-  PartitionState,
-  PositionMove,
-  RangeCommit,
-  SeenRow,
-  StoredOffset,
+import {
+  type ClaimOutcome,
+  type ClaimRequest,
+  type Control,
+  concerns,
+  type FirstPosition,
+  type HeldClaim,
+  type NewControl,
+  type OwnerStatus,
+  type PartitionState,
+  type PositionMove,
+  type RangeCommit,
+  type SeenRow,
+  type StoredOffset,
 } from '../../offsets/index.ts';
 import { type Clock, newClaimToken, type ProcessIdentity } from '../../platform/index.ts';
 import {
@@ -24,7 +25,7 @@ import {
   passedError,
   topicIdError,
 } from './ledgerCommit.ts';
-import { concerns, isAsSeen, isDone, isPassed, moved, place, tombstone } from './ledgerMoves.ts';
+import { isAsSeen, isDone, isPassed, moved, place, tombstone } from './ledgerMoves.ts';
 
 /** The ledger of one pipeline: rows, history, owners, controls. Synchronous; what throws has changed nothing. */
 export class Ledger {

@@ -1,5 +1,5 @@
 import type { TopicPartition } from '../../model/index.ts';
-import type { Control, PositionMove, SeenRow } from '../../offsets/index.ts';
+import { type Control, concerns, type PositionMove, type SeenRow } from '../../offsets/index.ts';
 import type { Clock } from '../../platform/index.ts';
 import { type HistoryRow, type LedgerRow, noCountsRow } from './ledgerCommit.ts';
 
@@ -63,10 +63,6 @@ export function tombstone(
   const { incarnation, ownerEpoch } = row;
   const facts = { kind: 'reset', incarnation, ownerEpoch: ownerEpoch + 1n, owner: by, reason } as const;
   return { ...rangeAt(row, row.nextOffset, history, clock), ...facts };
-}
-
-export function concerns({ topic, partition }: Pick<Control, 'topic' | 'partition'>, of: TopicPartition): boolean {
-  return (topic ?? of.topic) === of.topic && (partition ?? of.partition) === of.partition;
 }
 
 /** Whether an order to skip is over for a partition that stands at `position`. */

@@ -1,4 +1,5 @@
 import { TidemarkError } from '../../../errors.ts';
+import { isMirrorMetadata } from '../../mirrorMetadata.ts';
 import { partitionStates } from '../../store.ts';
 import type { Row } from '../unfenced/index.ts';
 
@@ -36,10 +37,10 @@ export function encodeMetadata(pipeline: string, row: Metadata): string {
 
 /** `mirror`: of a ledger that lives elsewhere; undefined: of somebody who is not tidemark. Throws STORE_SCHEMA_UNSUPPORTED for a newer version. */
 export function decodeMetadata(text: string): Metadata | 'mirror' | undefined {
-  const match = /^tidemark:[^ ]+(?: (.*))?$/s.exec(text);
-  if (match === null) return undefined;
-  if (match[1] === undefined) return 'mirror';
-  const facts = parse(match[1]);
+  if (isMirrorMetadata(text)) return 'mirror';
+  const [, json] = /^tidemark:[^ ]+ (.*)$/s.exec(text) ?? [];
+  if (json === undefined) return undefined;
+  const facts = parse(json);
   if (typeof facts.v === 'number' && facts.v > metadataVersion) {
     throw new TidemarkError(
       'STORE_SCHEMA_UNSUPPORTED',
