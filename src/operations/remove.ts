@@ -2,9 +2,10 @@ import { TidemarkError } from '../errors.ts';
 import { partitionName } from '../model/index.ts';
 import { isAlive, type StoredOffset } from '../offsets/index.ts';
 import type { ApplyOptions } from './applyMoves.ts';
-import { type Choice, chosen, requireFound } from './choice.ts';
+import type { Choice } from './choice.ts';
 import { seenOf } from './movePlan.ts';
 import type { Progress } from './progress.ts';
+import { readRows } from './readRows.ts';
 
 export interface RemoveOptions extends ApplyOptions {
   readonly choice: Choice;
@@ -14,13 +15,11 @@ export interface RemoveOptions extends ApplyOptions {
 /**
  * Removes the chosen rows of a pipeline. The history stays, so that a pipeline of this name that comes back cannot be mistaken for the
  * old one. Throws LEDGER_IN_USE while a live process works on one of them: it would begin again by its reset policy, at
- * once and without a word.
+ * once and without a word. Throws USAGE_INVALID like `readRows`.
  */
 export async function removePositions(progress: Progress, options: RemoveOptions): Promise<readonly StoredOffset[]> {
-  const { store, pipeline } = progress;
-  const [stored, owners] = await Promise.all([store.read(), store.owners()]);
-  const rows = stored.filter((row) => chosen(options.choice, row));
-  requireFound(options.choice, rows, pipeline);
+  const { store } = progress;
+  const [rows, owners] = await Promise.all([readRows(progress, options.choice), store.owners()]);
   const live = new Set(owners.filter(isAlive).map(({ instanceId }) => instanceId));
   const owned = rows.find(({ owner }) => owner !== null && live.has(owner));
   if (owned !== undefined) throw inUse(owned);

@@ -299,6 +299,9 @@ describe('wrong input', () => {
     const partition = await offsets(world, 'pause', '--topic', `${world.topic}:0-2`);
     expect(partition.stderr).toContain(`pipeline orders has no partition 1, 2 of topic ${world.topic}`);
     expect([pipeline.code, topic.code, partition.code]).toEqual([2, 2, 2]);
+    const removed = await commandHere(['offsets', 'delete', '--yes', ...place, '--pipeline', 'order']);
+    expect([removed.code, removed.stdout]).toEqual([2, '']);
+    expect(removed.stderr).toContain('order has no positions');
   });
 
   test('a ledger of a newer version, a role without rights, a silent broker, a store that keeps no orders', async () => {
